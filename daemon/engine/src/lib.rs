@@ -1,0 +1,49 @@
+//! The pure heart of Wicketgate: buckets, the table that holds them, the ring that says who owns
+//! them, and the batches that travel between owners.
+//!
+//! Nothing here reads a clock, opens a socket or knows of a runtime. Time comes in as an argument
+//! ([`UnixMillis`] for calendar time, [`Tick`] for waiting), and what must be sent comes out as a
+//! value. The same code therefore runs under tokio, in a simulator, in a bench and in a fuzz target,
+//! and another program can embed it as a library:
+//!
+//! ```
+//! use wicketgate_engine::{Algorithm, Behavior, Calendar, Request, Status, Table, UnixMillis};
+//!
+//! let table = Table::new(1_000);
+//! let calendar = Calendar::utc();
+//! let now = UnixMillis::new(1_700_000_000_000);
+//! let request = Request {
+//!     name: "checkout",
+//!     unique_key: "account:12345",
+//!     hits: 1,
+//!     limit: 2,
+//!     duration: 60_000,
+//!     algorithm: Algorithm::TokenBucket.number(),
+//!     behavior: Behavior::BATCHING,
+//!     burst: 0,
+//! };
+//! let hit = request.check(now, &calendar)?;
+//! let verdict = table.hit(&hit);
+//! assert_eq!((verdict.status, verdict.remaining), (Status::UnderLimit, 1));
+//! # Ok::<(), wicketgate_engine::HitError>(())
+//! ```
+
+mod batch;
+mod behavior;
+mod bucket;
+mod gregorian;
+mod hit;
+mod key;
+mod ring;
+mod shard;
+mod table;
+mod time;
+
+pub use batch::Batch;
+pub use behavior::Behavior;
+pub use bucket::{Bucket, Status, Verdict};
+pub use gregorian::{Calendar, Interval, Span, UnknownZone};
+pub use hit::{Algorithm, Hit, HitError, MAX_KEY_BYTES, Request, Window};
+pub use ring::{Ring, RingHash};
+pub use table::{Table, TableStats};
+pub use time::{Tick, UnixMillis};
