@@ -39,11 +39,11 @@ mod shard;
 mod table;
 mod time;
 
-pub use batch::Batch;
+pub use batch::{Batch, Full, MAX_BATCH_ITEMS};
 pub use behavior::Behavior;
 pub use bucket::{Bucket, Status, Verdict};
 pub use gregorian::{Calendar, Interval, Span, UnknownZone};
 pub use hit::{Algorithm, Hit, HitError, MAX_KEY_BYTES, Request, Window};
-pub use ring::{Ring, RingHash};
+pub use ring::{REPLICAS, Ring, RingHash, Successors, UnknownHash};
 pub use table::{Table, TableStats};
 pub use time::{Tick, UnixMillis};
