@@ -116,9 +116,7 @@ pub enum HitError {
     #[error("Invalid rate limit algorithm '{0}'")]
     UnknownAlgorithm(i32),
     /// `DURATION_IS_GREGORIAN` with a duration that is no interval's code.
-    #[error(
-        "behavior DURATION_IS_GREGORIAN is set; but `Duration` is not a valid gregorian interval"
-    )]
+    #[error("behavior DURATION_IS_GREGORIAN is set; but `Duration` is not a valid gregorian interval")]
     UnknownInterval(Algorithm),
 }
 
@@ -138,8 +136,7 @@ impl<'a> Request<'a> {
             return Err(HitError::Negative("burst"));
         }
         let window = if self.behavior.contains(Behavior::DURATION_IS_GREGORIAN) {
-            let interval =
-                Interval::from_code(self.duration).ok_or(HitError::UnknownInterval(algorithm))?;
+            let interval = Interval::from_code(self.duration).ok_or(HitError::UnknownInterval(algorithm))?;
             Window::Calendar(interval, calendar.span(interval, at))
         } else if self.duration < 0 {
             return Err(HitError::Negative("duration"));
