@@ -20,7 +20,9 @@ pub struct Full<T>(pub T);
 /// Items gathered for one peer connection, oldest first.
 #[derive(Debug)]
 pub struct Batch<T> {
-    items: VecDeque<(Tick, T)>,
+    /// When each came, how many items it stands for, and itself.
+    asks: VecDeque<(Tick, usize, T)>,
+    waiting: usize,
     in_flight: usize,
     limit: usize,
     wait_micros: u64,
@@ -34,7 +36,8 @@ impl<T> Batch<T> {
     #[must_use]
     pub fn new(limit: usize, wait_micros: u64, capacity: usize) -> Self {
         Self {
-            items: VecDeque::new(),
+            asks: VecDeque::new(),
+            waiting: 0,
             in_flight: 0,
             limit: limit.clamp(1, MAX_BATCH_ITEMS),
             wait_micros,
@@ -42,27 +45,37 @@ impl<T> Batch<T> {
         }
     }
 
-    /// Takes an item in.
+    /// Takes in what one caller asks: `items` items, which travel together.
     ///
     /// # Errors
-    /// [`Full`] with the item, where `capacity` items are waiting already.
-    pub fn push(&mut self, item: T, now: Tick) -> Result<(), Full<T>> {
-        if self.items.len() >= self.capacity {
-            return Err(Full(item));
+    /// [`Full`] with the ask, where it would make more than `capacity` items wait.
+    pub fn push(&mut self, ask: T, items: usize, now: Tick) -> Result<(), Full<T>> {
+        let waiting = self.waiting.saturating_add(items);
+        if waiting > self.capacity {
+            return Err(Full(ask));
         }
-        self.items.push_back((now, item));
+        self.waiting = waiting;
+        self.asks.push_back((now, items, ask));
         Ok(())
     }
 
-    /// The items to send now, in the order they came, if any are due. They count as a call in flight
-    /// until [`Batch::handle_done`].
+    /// The asks to send now, in the order they came, if any are due: as many as make no more items
+    /// than a call may carry, and one where even that has more. They count as a call in flight until
+    /// [`Batch::handle_done`].
     pub fn poll_flush(&mut self, now: Tick) -> Option<Vec<T>> {
         if self.poll_timeout()? > now {
             return None;
         }
         self.in_flight += 1;
-        let due = self.items.len().min(self.limit);
-        Some(self.items.drain(..due).map(|(_, item)| item).collect())
+        let (mut due, mut sent) = (Vec::new(), 0);
+        while let Some(&(_, items, _)) = self.asks.front()
+            && (due.is_empty() || sent + items <= self.limit)
+        {
+            sent += items;
+            due.extend(self.asks.pop_front().map(|(_, _, ask)| ask));
+        }
+        self.waiting -= sent;
+        Some(due)
     }
 
     /// A call returned, with an answer or without.
@@ -74,8 +87,8 @@ impl<T> Batch<T> {
     /// something already, `None` where nothing waits.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Tick> {
-        let &(oldest, _) = self.items.front()?;
-        if self.in_flight == 0 || self.items.len() >= self.limit {
+        let &(oldest, _, _) = self.asks.front()?;
+        if self.in_flight == 0 || self.waiting >= self.limit {
             return Some(oldest);
         }
         Some(oldest.saturating_add(self.wait_micros))
@@ -84,13 +97,13 @@ impl<T> Batch<T> {
     /// Items that wait; those in flight do not count.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.items.len()
+        self.waiting
     }
 
-    /// Whether no item waits.
+    /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.asks.is_empty()
     }
 
     /// Calls that have not returned.
@@ -112,7 +125,7 @@ mod tests {
     fn an_idle_connection_sends_at_once() {
         let mut batch = Batch::new(1_000, 500, 1_000);
         assert_eq!((batch.poll_timeout(), batch.poll_flush(at(5))), (None, None));
-        batch.push('a', at(10)).unwrap();
+        batch.push('a', 1, at(10)).unwrap();
         assert_eq!(batch.poll_timeout(), Some(at(10)));
         assert_eq!(batch.poll_flush(at(10)), Some(vec!['a']));
         assert_eq!((batch.len(), batch.in_flight(), batch.poll_timeout()), (0, 1, None));
@@ -121,10 +134,10 @@ mod tests {
     #[test]
     fn what_comes_during_a_call_goes_with_the_next() {
         let mut batch = Batch::new(1_000, 500, 1_000);
-        batch.push('a', at(0)).unwrap();
+        batch.push('a', 1, at(0)).unwrap();
         batch.poll_flush(at(0)).unwrap();
-        batch.push('b', at(100)).unwrap();
-        batch.push('c', at(200)).unwrap();
+        batch.push('b', 1, at(100)).unwrap();
+        batch.push('c', 1, at(200)).unwrap();
         assert_eq!((batch.poll_flush(at(200)), batch.poll_timeout()), (None, Some(at(600))));
         batch.handle_done();
         assert_eq!(batch.poll_flush(at(300)), Some(vec!['b', 'c']));
@@ -133,42 +146,55 @@ mod tests {
     #[test]
     fn none_waits_beyond_its_time_for_a_slow_call() {
         let mut batch = Batch::new(1_000, 500, 1_000);
-        batch.push('a', at(0)).unwrap();
+        batch.push('a', 1, at(0)).unwrap();
         batch.poll_flush(at(0)).unwrap();
-        batch.push('b', at(100)).unwrap();
+        batch.push('b', 1, at(100)).unwrap();
         assert_eq!(batch.poll_flush(at(599)), None);
         assert_eq!(batch.poll_flush(at(600)), Some(vec!['b']));
         assert_eq!(batch.in_flight(), 2);
         batch.handle_done();
-        batch.push('c', at(700)).unwrap();
+        batch.push('c', 1, at(700)).unwrap();
         assert_eq!(batch.poll_flush(at(700)), None, "one call is still out");
     }
 
     #[test]
     fn a_full_call_does_not_wait_and_the_rest_keeps_its_age() {
         let mut batch = Batch::new(2, 500, 5);
-        batch.push(0, at(0)).unwrap();
+        batch.push(0, 1, at(0)).unwrap();
         batch.poll_flush(at(0)).unwrap();
         for item in 1..=5 {
-            batch.push(item, at(item)).unwrap();
+            batch.push(item, 1, at(item)).unwrap();
         }
-        assert_eq!(batch.push(6, at(6)), Err(Full(6)));
+        assert_eq!(batch.push(6, 1, at(6)), Err(Full(6)));
         assert_eq!(batch.poll_flush(at(6)), Some(vec![1, 2]));
         assert_eq!(batch.poll_flush(at(6)), Some(vec![3, 4]));
         assert_eq!((batch.poll_flush(at(6)), batch.poll_timeout()), (None, Some(at(505))));
-        batch.push(6, at(7)).unwrap();
+        batch.push(6, 1, at(7)).unwrap();
+    }
+
+    #[test]
+    fn asks_travel_whole_and_their_items_count() {
+        let mut batch = Batch::new(10, 500, 30);
+        for (ask, items) in [('a', 6), ('b', 5), ('c', 5), ('d', 12)] {
+            batch.push(ask, items, at(0)).unwrap();
+        }
+        assert_eq!((batch.len(), batch.push('e', 3, at(0))), (28, Err(Full('e'))));
+        assert_eq!(batch.poll_flush(at(0)), Some(vec!['a']));
+        assert_eq!(batch.poll_flush(at(0)), Some(vec!['b', 'c']));
+        assert_eq!(batch.poll_flush(at(0)), Some(vec!['d']));
+        assert!(batch.is_empty());
     }
 
     #[test]
     fn limits_out_of_range_mean_the_nearest() {
         let mut batch = Batch::new(usize::MAX, u64::MAX, usize::MAX);
         for item in 0..=MAX_BATCH_ITEMS {
-            batch.push(item, at(u64::MAX)).unwrap();
+            batch.push(item, 1, at(u64::MAX)).unwrap();
         }
         assert_eq!(batch.poll_flush(at(u64::MAX)).map(|sent| sent.len()), Some(MAX_BATCH_ITEMS));
         let mut batch = Batch::new(0, 0, 0);
-        batch.push('a', at(0)).unwrap();
-        assert_eq!((batch.push('b', at(0)), batch.poll_flush(at(0))), (Err(Full('b')), Some(vec!['a'])));
+        batch.push('a', 1, at(0)).unwrap();
+        assert_eq!((batch.push('b', 1, at(0)), batch.poll_flush(at(0))), (Err(Full('b')), Some(vec!['a'])));
         batch.handle_done();
         batch.handle_done();
         assert_eq!(batch.in_flight(), 0);
