@@ -1,0 +1,17 @@
+//! Starts the binaries as a user would, and asks them what a client would ask: processes, ports, log
+//! lines, gRPC and HTTP. Nothing here knows the insides of a binary.
+//!
+//! The tests stand in `tests/main.rs`, one module a subject; `bench/run` measures.
+// All of this serves tests and benches: what is not as it should be ends the test with a sentence, and
+// time is read here because the tests live by the wall clock.
+#![allow(clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
+
+pub mod binary;
+pub mod clock;
+pub mod daemon;
+pub mod framing;
+pub mod grpc;
+pub mod http;
+pub mod launch;
+pub mod logs;
+pub mod ports;

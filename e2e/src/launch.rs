@@ -1,0 +1,123 @@
+//! A command line of `wicketgated`, to be started as a daemon or run to its end.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::binary::wicketgated;
+use crate::clock::await_some;
+use crate::daemon::Daemon;
+use crate::logs::Logs;
+
+/// A `wicketgated` that is not started yet. Nothing of the caller's own settings reaches it: every
+/// `GUBER_*`, `WICKETGATE_*` and `OTEL_*` variable is taken out of its environment.
+#[derive(Debug)]
+pub struct Launch {
+    command: Command,
+    nodes: usize,
+}
+
+/// How a command ended, and what it wrote.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Launch {
+    /// `wicketgated` with these arguments.
+    pub fn with(arguments: &[&str]) -> Self {
+        let mut command = Command::new(wicketgated());
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if ["GUBER_", "WICKETGATE_", "OTEL_"].iter().any(|prefix| text.starts_with(prefix)) {
+                command.env_remove(&name);
+            }
+        }
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { command, nodes: 1 }
+    }
+
+    /// `wicketgated serve` on ports of the loopback that the system chooses, logging JSON.
+    pub fn serve() -> Self {
+        Self::with(&["serve"])
+            .env("GUBER_GRPC_ADDRESS", "127.0.0.1:0")
+            .env("GUBER_HTTP_ADDRESS", "127.0.0.1:0")
+            .env("WICKETGATE_PEER_ADDRESS", "127.0.0.1:0")
+            .env("GUBER_LOG_FORMAT", "json")
+    }
+
+    /// `wicketgated standalone` on the manifests in `path`, which ask for `replicas` nodes.
+    pub fn standalone(path: &Path, replicas: usize) -> Self {
+        let mut launch = Self::with(&["standalone", "--grpc-address", "127.0.0.1:0", "--http-address"])
+            .arg("127.0.0.1:0")
+            .arg("-f")
+            .arg(path)
+            .env("GUBER_LOG_FORMAT", "json");
+        launch.nodes = replicas;
+        launch
+    }
+
+    /// One more argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// A variable of its environment, in place of an earlier value.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Starts it and returns when every node serves.
+    ///
+    /// # Panics
+    /// When it ends instead, or does not serve in time; with what it logged.
+    pub async fn start(self) -> Daemon {
+        let nodes = self.nodes;
+        let (child, stdout, stderr) = self.spawn();
+        Daemon::awaited(child, stdout, stderr, nodes).await
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Panics
+    /// When it does not end in time; it is killed then.
+    pub async fn run(self) -> Ended {
+        let shown = format!("{:?}", self.command.get_args().collect::<Vec<_>>());
+        let (child, stdout, stderr) = self.spawn();
+        let mut child = KilledOnDrop(child);
+        let status = await_some(&format!("the end of wicketgated {shown}"), async || {
+            child.0.try_wait().expect("the state of a child")
+        })
+        .await;
+        // The pipes are closed when the process is gone; their threads may have a line to read yet.
+        let closed = || stdout.is_closed() && stderr.is_closed();
+        crate::clock::await_condition("the end of its output", async || closed()).await;
+        Ended { code: status.code(), stdout: stdout.text(), stderr: stderr.text() }
+    }
+
+    fn spawn(mut self) -> (Child, Logs, Logs) {
+        let mut child = self.command.spawn().expect("wicketgated can be started");
+        let stdout = Logs::follow(child.stdout.take().expect("a piped stdout"));
+        let stderr = Logs::follow(child.stderr.take().expect("a piped stderr"));
+        (child, stdout, stderr)
+    }
+}
+
+struct KilledOnDrop(Child);
+
+impl Drop for KilledOnDrop {
+    fn drop(&mut self) {
+        // It is gone already in the good case, and then there is nothing to do.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

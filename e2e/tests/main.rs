@@ -1,0 +1,11 @@
+//! `wicketgated` from outside: every test starts the binary and speaks to it as a client would.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
+
+mod bad_input;
+mod conformance;
+mod declared;
+mod lifecycle;
+mod manifests;
+mod originals;
+mod requests;
+mod rings;
