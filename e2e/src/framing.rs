@@ -3,11 +3,14 @@
 use prost::Message;
 use proto::gubernator::{GetRateLimitsReq, RateLimitReq};
 
-/// `message` behind its five bytes of prefix: not compressed, and its length.
+/// Bytes before a message: whether it is compressed, and its length.
+pub const PREFIX: usize = 5;
+
+/// `message` behind its prefix, not compressed.
 pub fn frame(message: &impl Message) -> Vec<u8> {
     let body = message.encode_to_vec();
     let length = u32::try_from(body.len()).expect("a message below 4 GiB");
-    let mut framed = Vec::with_capacity(body.len() + 5);
+    let mut framed = Vec::with_capacity(body.len() + PREFIX);
     framed.push(0);
     framed.extend_from_slice(&length.to_be_bytes());
     framed.extend_from_slice(&body);
