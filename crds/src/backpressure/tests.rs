@@ -1,0 +1,110 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn minimal() -> Value {
+    json!({
+        "clusterRef": {"name": "main"},
+        "listener": {"port": 8080},
+        "upstream": {"url": "http://search:80"},
+        "window": {"min": 10, "max": 200},
+        "signals": [{"name": "errors", "query": "up", "warning": "0.5", "emergency": 1}],
+        "prometheus": {"url": "http://prometheus:9090"},
+    })
+}
+
+/// Messages of the rules that a spec breaks; `with` goes over a spec that breaks none, and null
+/// takes a field away.
+fn broken(with: Value) -> Vec<String> {
+    let mut spec = minimal();
+    for (name, value) in serde_json::from_value::<serde_json::Map<_, _>>(with).unwrap() {
+        spec[name] = value;
+    }
+    spec.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    let policy = BackpressurePolicy::new("search", serde_json::from_value(spec).unwrap());
+    match policy.validate_cel() {
+        Ok(()) => Vec::new(),
+        Err(errors) => errors.into_vec().into_iter().map(|error| error.message).collect(),
+    }
+}
+
+fn signal(with: Value) -> Value {
+    let mut signal = json!({"name": "errors", "query": "up", "warning": "0.5", "emergency": 1});
+    for (name, value) in serde_json::from_value::<serde_json::Map<_, _>>(with).unwrap() {
+        signal[name] = value;
+    }
+    signal.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    json!({"signals": [signal]})
+}
+
+#[test]
+fn accepts_what_is_right() {
+    for with in [
+        json!({}),
+        json!({"algorithm": {"type": "Fixed"}, "signals": [], "prometheus": null}),
+        json!({"algorithm": {"type": "Vegas"}}),
+        json!({"algorithm": {"type": "SignalAIMD"}, "signals": [{"name": "a", "query": "up == 0"}]}),
+        json!({"upstream": {"service": {"name": "search", "port": 80}}}),
+        json!({"listener": {"port": 1, "tls": {"mode": "SecretRef", "secretRef": {"name": "x"}}}}),
+        json!({"rateLimits": [{"name": "a", "key": [{"header": "X-Account"}, {"clientAddress": true}]}]}),
+        json!({"criticality": {"enabled": true, "shares": {"SHEDDABLE": 50, "SHEDDABLE_PLUS": 80}}}),
+        signal(json!({"warning": 9, "emergency": "10.5", "curve": "0.5"})),
+        signal(json!({"query": "'a' or up"})),
+    ] {
+        assert_eq!(broken(with.clone()), [""; 0], "{with}");
+    }
+}
+
+#[test]
+fn refuses_the_rest_and_says_why() {
+    let both = "warning and emergency must be given both or neither";
+    let one = "exactly one of service and url must be given";
+    let needs = "the algorithms SignalCap and SignalAIMD need at least one signal";
+    let part = "either header or clientAddress: true must be given";
+    for (with, message) in [
+        (json!({"prometheus": null}), "signals need prometheus, the server that answers their queries"),
+        (json!({"signals": []}), needs),
+        (json!({"algorithm": {"type": "SignalAIMD"}, "signals": []}), needs),
+        (
+            json!({"signals": [{"name": "a", "query": "up"}]}),
+            "the algorithm SignalCap needs warning and emergency of every signal",
+        ),
+        (
+            json!({"algorithm": {"type": "SignalAIMD"}, "signals": [{"name": "a", "query": "up", "warning": 1}]}),
+            both,
+        ),
+        (signal(json!({"emergency": null})), both),
+        (signal(json!({"warning": 1, "emergency": "1.0"})), "emergency must be greater than warning"),
+        (signal(json!({"warning": 10, "emergency": 9})), "emergency must be greater than warning"),
+        (signal(json!({"warning": "-0.5"})), "warning must not be negative"),
+        (signal(json!({"curve": -1})), "curve must not be negative"),
+        (signal(json!({"query": "\"up\""})), "the query must not be wrapped in quotes"),
+        (signal(json!({"query": "'up'"})), "the query must not be wrapped in quotes"),
+        (json!({"window": {"min": 3, "max": 2}}), "min must not be greater than max"),
+        (json!({"upstream": {}}), one),
+        (json!({"upstream": {"url": "http://a", "service": {"name": "a", "port": 1}}}), one),
+        (json!({"rateLimits": [{"name": "a", "key": [{}]}]}), part),
+        (json!({"rateLimits": [{"name": "a", "key": [{"header": "A", "clientAddress": true}]}]}), part),
+        (
+            json!({"listener": {"port": 1, "tls": {"mode": "SecretRef"}}}),
+            "secretRef is needed with mode SecretRef, and only then",
+        ),
+        (
+            json!({"prometheus": {"url": "http://p", "auth": {
+                "bearerTokenSecretRef": {"name": "a", "key": "b"}, "basicAuthSecretRef": {"name": "c"},
+            }}}),
+            "at most one of bearerTokenSecretRef and basicAuthSecretRef may be given",
+        ),
+    ] {
+        assert_eq!(broken(with.clone()), [message], "{with}");
+    }
+}
+
+#[test]
+fn decimals_are_kept_as_strings() {
+    let spec: BackpressurePolicySpec = serde_json::from_value(minimal()).unwrap();
+    let signal = serde_json::to_value(&spec.signals[0]).unwrap();
+    assert_eq!(signal["warning"], "0.5");
+    assert_eq!(signal["emergency"], "1");
+    assert_eq!(signal["curve"], "4");
+}
