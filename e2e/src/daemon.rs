@@ -1,15 +1,15 @@
 //! A running `wicketgated` and its nodes.
 
 use std::net::SocketAddr;
-use std::process::{Child, Command, ExitStatus};
-use std::time::Duration;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::clock::{await_condition, await_some};
+use crate::clock::await_condition;
 use crate::grpc::Client;
 use crate::http::Http;
-use crate::logs::Logs;
+use crate::process::{Process, Signal};
 
 /// One node of a daemon, by the addresses it told when it began to serve.
 #[derive(Clone, Debug)]
@@ -39,40 +39,22 @@ impl Node {
     }
 }
 
-/// A signal that a process can be sent.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Signal {
-    /// Stop, in good order.
-    Term,
-    /// Ctrl-C.
-    Int,
-    /// Stop at once, without a word.
-    Kill,
-    /// Stand still.
-    Stop,
-    /// Go on.
-    Cont,
-}
-
-/// A running process with one node or more. It is killed when this is dropped; what it logged is shown if
-/// the test is failing then.
+/// A running `wicketgated` with one node or more, killed when this is dropped.
 #[derive(Debug)]
 pub struct Daemon {
-    child: Child,
+    process: Process,
     nodes: Vec<Node>,
-    stdout: Logs,
-    stderr: Logs,
 }
 
 impl Daemon {
     /// Waits until `nodes` lines with the message `serving` have come.
-    pub(crate) async fn awaited(child: Child, stdout: Logs, stderr: Logs, nodes: usize) -> Self {
-        let mut daemon = Self { child, nodes: Vec::new(), stdout, stderr };
+    pub(crate) async fn awaited(process: Process, nodes: usize) -> Self {
+        let mut daemon = Self { process, nodes: Vec::new() };
         await_condition("every node serves", async || {
-            if let Some(status) = daemon.child.try_wait().expect("the state of a child") {
+            if let Some(status) = daemon.process.ending() {
                 panic!("wicketgated ended with {status} before it served");
             }
-            let records = daemon.stderr.records();
+            let records = daemon.records();
             let serving = records.iter().filter(|record| record["message"] == "serving");
             daemon.nodes = serving.filter_map(Node::told).collect();
             daemon.nodes.len() >= nodes
@@ -93,59 +75,42 @@ impl Daemon {
 
     /// What it has logged so far, as JSON records with flat fields.
     pub fn records(&self) -> Vec<Value> {
-        self.stderr.records()
+        self.process.stderr.records()
     }
 
     /// What it has logged so far, as text.
     pub fn log(&self) -> String {
-        self.stderr.text()
+        self.process.stderr.text()
     }
 
     /// Whether the process still runs.
     pub fn runs(&mut self) -> bool {
-        self.child.try_wait().expect("the state of a child").is_none()
+        self.process.ending().is_none()
     }
 
-    /// Sends it a signal, by its own process id. The shell does it, as the standard library cannot.
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When the process is gone.
     pub fn signal(&self, signal: Signal) {
-        let name = match signal {
-            Signal::Term => "TERM",
-            Signal::Int => "INT",
-            Signal::Kill => "KILL",
-            Signal::Stop => "STOP",
-            Signal::Cont => "CONT",
-        };
-        let line = format!("kill -{name} {}", self.child.id());
-        let status = Command::new("sh").args(["-c", &line]).status().expect("a shell");
-        assert!(status.success(), "{line}: {status}");
+        self.process.signal(signal);
     }
 
     /// Waits for its end and says how it ended.
+    ///
+    /// # Panics
+    /// When it does not end in time.
     pub async fn ended(&mut self) -> ExitStatus {
-        let child = &mut self.child;
-        await_some("the end of wicketgated", async || child.try_wait().expect("the state of a child")).await
+        self.process.ended().await
     }
 
-    /// Waits for its end as [`Self::ended`] does, and for how long that took.
+    /// As [`Self::ended`], and how long that took.
+    ///
+    /// # Panics
+    /// When it does not end in time.
     pub async fn ended_after(&mut self) -> (ExitStatus, Duration) {
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         let status = self.ended().await;
         (status, began.elapsed())
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It may have ended already, and then there is nothing to kill.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            eprintln!(
-                "--- wicketgated {} wrote:\n{}\n{}",
-                self.child.id(),
-                self.stderr.text(),
-                self.stdout.text()
-            );
-        }
     }
 }

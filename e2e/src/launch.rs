@@ -2,12 +2,11 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use crate::binary::wicketgated;
-use crate::clock::await_some;
 use crate::daemon::Daemon;
-use crate::logs::Logs;
+use crate::process::Process;
 
 /// A `wicketgated` that is not started yet. Nothing of the caller's own settings reaches it: every
 /// `GUBER_*`, `WICKETGATE_*` and `OTEL_*` variable is taken out of its environment.
@@ -38,7 +37,7 @@ impl Launch {
                 command.env_remove(&name);
             }
         }
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments);
         Self { command, nodes: 1 }
     }
 
@@ -81,9 +80,7 @@ impl Launch {
     /// # Panics
     /// When it ends instead, or does not serve in time; with what it logged.
     pub async fn start(self) -> Daemon {
-        let nodes = self.nodes;
-        let (child, stdout, stderr) = self.spawn();
-        Daemon::awaited(child, stdout, stderr, nodes).await
+        Daemon::awaited(Process::spawn(self.command), self.nodes).await
     }
 
     /// Runs it to its end.
@@ -91,33 +88,8 @@ impl Launch {
     /// # Panics
     /// When it does not end in time; it is killed then.
     pub async fn run(self) -> Ended {
-        let shown = format!("{:?}", self.command.get_args().collect::<Vec<_>>());
-        let (child, stdout, stderr) = self.spawn();
-        let mut child = KilledOnDrop(child);
-        let status = await_some(&format!("the end of wicketgated {shown}"), async || {
-            child.0.try_wait().expect("the state of a child")
-        })
-        .await;
-        // The pipes are closed when the process is gone; their threads may have a line to read yet.
-        let closed = || stdout.is_closed() && stderr.is_closed();
-        crate::clock::await_condition("the end of its output", async || closed()).await;
-        Ended { code: status.code(), stdout: stdout.text(), stderr: stderr.text() }
-    }
-
-    fn spawn(mut self) -> (Child, Logs, Logs) {
-        let mut child = self.command.spawn().expect("wicketgated can be started");
-        let stdout = Logs::follow(child.stdout.take().expect("a piped stdout"));
-        let stderr = Logs::follow(child.stderr.take().expect("a piped stderr"));
-        (child, stdout, stderr)
-    }
-}
-
-struct KilledOnDrop(Child);
-
-impl Drop for KilledOnDrop {
-    fn drop(&mut self) {
-        // It is gone already in the good case, and then there is nothing to do.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let mut process = Process::spawn(self.command);
+        let status = process.ended().await;
+        Ended { code: status.code(), stdout: process.stdout.text(), stderr: process.stderr.text() }
     }
 }

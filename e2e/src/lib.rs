@@ -15,3 +15,4 @@ pub mod http;
 pub mod launch;
 pub mod logs;
 pub mod ports;
+pub mod process;

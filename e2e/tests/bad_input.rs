@@ -2,6 +2,7 @@
 //! on.
 
 mod connections;
+mod frames;
 mod json;
 mod messages;
 mod settings;

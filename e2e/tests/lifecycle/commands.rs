@@ -1,9 +1,9 @@
 //! The commands beside `serve` and `standalone`.
 
 use e2e::clock::await_condition;
-use e2e::daemon::Signal;
 use e2e::launch::Launch;
 use e2e::ports;
+use e2e::process::Signal;
 use serde_json::Value;
 
 use super::key_of_another;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use e2e::clock::await_some_within;
-use e2e::daemon::Signal;
+use e2e::process::Signal;
 use http::StatusCode;
 
 use super::key_of_another;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use e2e::clock::{await_condition, await_some_within};
-use e2e::daemon::Signal;
 use e2e::launch::Launch;
+use e2e::process::Signal;
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use proto::gubernator::Behavior;

@@ -1,0 +1,186 @@
+//! gRPC below the message, frame by frame: what a client that speaks HTTP/2 well and gRPC badly sends.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use e2e::framing::frame;
+use e2e::launch::Launch;
+use futures_util::future::join_all;
+use h2::client::{Builder, SendRequest};
+use http::{HeaderMap, Request, StatusCode};
+use prost::Message;
+use proto::gubernator::{GetRateLimitsReq, GetRateLimitsResp};
+use tokio::net::TcpStream;
+use tonic::Code;
+
+use super::still_serves;
+use crate::requests::{Under, decision, token};
+
+/// What is wrong, fields of the head, pieces of the body, and how it is refused.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Vec<Bytes>, Code);
+
+/// What came back of one stream.
+struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+    /// Head and trailers together, for a refusal comes in either.
+    fields: HeaderMap,
+}
+
+impl Answer {
+    fn code(&self) -> Option<Code> {
+        Some(Code::from_bytes(self.fields.get("grpc-status")?.as_bytes()))
+    }
+
+    fn replies(&self) -> Vec<proto::gubernator::RateLimitResp> {
+        GetRateLimitsResp::decode(&self.body[e2e::framing::PREFIX..]).unwrap().responses
+    }
+}
+
+async fn connect(address: SocketAddr, builder: &Builder) -> SendRequest<Bytes> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (send, connection) = builder.handshake(stream).await.unwrap();
+    // It ends when the test drops its last handle.
+    tokio::spawn(async move { connection.await.is_ok() });
+    send
+}
+
+fn head(fields: &[(&str, &str)]) -> Request<()> {
+    let mut request =
+        Request::post("http://wicketgate/pb.gubernator.V1/GetRateLimits").header("te", "trailers");
+    if !fields.iter().any(|(name, _)| *name == "content-type") {
+        request = request.header("content-type", "application/grpc");
+    }
+    for (name, value) in fields {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap()
+}
+
+/// Sends a head and pieces of a body on a stream of its own, and reads all that comes back.
+async fn exchange(
+    send: &SendRequest<Bytes>,
+    head: Request<()>,
+    pieces: &[Bytes],
+) -> Result<Answer, h2::Error> {
+    let mut send = send.clone().ready().await?;
+    let (response, mut stream) = send.send_request(head, pieces.is_empty())?;
+    for (index, piece) in pieces.iter().enumerate() {
+        // A server that has answered already may refuse the rest.
+        if stream.send_data(piece.clone(), index + 1 == pieces.len()).is_err() {
+            break;
+        }
+    }
+    let (head, mut incoming) = response.await?.into_parts();
+    let mut body = Vec::new();
+    while let Some(piece) = incoming.data().await {
+        let piece = piece?;
+        incoming.flow_control().release_capacity(piece.len())?;
+        body.extend_from_slice(&piece);
+    }
+    let mut fields = head.headers;
+    fields.extend(incoming.trailers().await?.unwrap_or_default());
+    Ok(Answer { status: head.status, body, fields })
+}
+
+fn call(key: &str, items: usize) -> Bytes {
+    frame(&GetRateLimitsReq { requests: vec![token(key, 1, 10_000, 60_000); items] }).into()
+}
+
+#[tokio::test]
+async fn frames_that_grpc_does_not_know_are_refused() {
+    let mut daemon = Launch::serve().start().await;
+    let send = connect(daemon.node().grpc, &Builder::new()).await;
+    let good = call("frames", 1);
+    let flagged = |flag: u8| Bytes::from([&[flag], &good[1..]].concat());
+    let gzip = [("grpc-encoding", "gzip")];
+    let nonsense = [("grpc-encoding", "nonsense")];
+    let cases: [Case<'_>; 8] = [
+        ("compressed without an encoding", &[], vec![flagged(1)], Code::Internal),
+        ("compressed in a way that is not spoken", &gzip, vec![flagged(1)], Code::Unimplemented),
+        ("compressed in no known way", &nonsense, vec![flagged(1)], Code::Unimplemented),
+        ("a flag that does not exist", &[], vec![flagged(2)], Code::Internal),
+        ("no message", &[], vec![], Code::Internal),
+        ("half a prefix", &[], vec![Bytes::from_static(&[0, 0, 0])], Code::Internal),
+        ("half a message", &[], vec![good.slice(..good.len() - 3)], Code::Internal),
+        (
+            "a length above the bound, and nothing of the message",
+            &[],
+            vec![Bytes::from_static(&[0, 0xff, 0xff, 0xff, 0xff])],
+            Code::ResourceExhausted,
+        ),
+    ];
+    for (what, fields, pieces, code) in cases {
+        let answer = exchange(&send, head(fields), &pieces).await.unwrap();
+        assert_eq!(
+            (answer.status, answer.code()),
+            (StatusCode::OK, Some(code)),
+            "{what}: {:?}",
+            answer.fields
+        );
+        assert!(!answer.fields["grpc-message"].is_empty(), "{what}: says why");
+    }
+    let answer = exchange(&send, head(&[("content-type", "text/plain")]), &[good]).await.unwrap();
+    assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "as gRPC's own document asks");
+    still_serves(&mut daemon).await;
+}
+
+#[tokio::test]
+async fn a_call_in_pieces_is_a_call() {
+    let mut daemon = Launch::serve().start().await;
+    let send = connect(daemon.node().grpc, &Builder::new()).await;
+    let whole = call("pieces", 3);
+    let bytes: Vec<_> = (0..whole.len()).map(|at| whole.slice(at..=at)).collect();
+    let ended_apart = vec![whole.clone(), Bytes::new()];
+    for (pieces, left) in [(bytes, 9_997), (ended_apart, 9_994)] {
+        let answer = exchange(&send, head(&[]), &pieces).await.unwrap();
+        assert_eq!(answer.code(), Some(Code::Ok));
+        assert_eq!(decision(&answer.replies()[2]), (Under, left));
+    }
+    let subtype = head(&[("content-type", "application/grpc+proto")]);
+    let answer = exchange(&send, subtype, &[whole]).await.unwrap();
+    assert_eq!(answer.code(), Some(Code::Ok));
+    still_serves(&mut daemon).await;
+}
+
+#[tokio::test]
+async fn a_reader_with_a_small_window_gets_a_long_reply_whole() {
+    let mut daemon = Launch::serve().start().await;
+    let mut narrow = Builder::new();
+    narrow.initial_window_size(100).initial_connection_window_size(65_535);
+    let send = connect(daemon.node().grpc, &narrow).await;
+    let answer = exchange(&send, head(&[]), &[call("narrow", 1_000)]).await.unwrap();
+    let left: Vec<_> = answer.replies().iter().map(|reply| decision(reply).1).collect();
+    assert_eq!(left, (9_000..10_000).rev().collect::<Vec<_>>());
+    still_serves(&mut daemon).await;
+}
+
+#[tokio::test]
+async fn many_streams_of_one_connection_are_all_answered() {
+    let mut daemon = Launch::serve().start().await;
+    let send = connect(daemon.node().grpc, &Builder::new()).await;
+    let body = [call("streams", 1)];
+    let answers = join_all((0..2_000).map(|_| exchange(&send, head(&[]), &body))).await;
+    let mut left: Vec<_> =
+        answers.iter().map(|answer| decision(&answer.as_ref().unwrap().replies()[0]).1).collect();
+    left.sort_unstable();
+    assert_eq!(left, (8_000..10_000).collect::<Vec<_>>(), "each counted once");
+    still_serves(&mut daemon).await;
+}
+
+#[tokio::test]
+async fn streams_that_are_reset_at_once_cost_nobody_their_answer() {
+    let mut daemon = Launch::serve().start().await;
+    let address = daemon.node().grpc;
+    for _ in 0..4 {
+        let mut send = connect(address, &Builder::new()).await;
+        for _ in 0..500 {
+            // The server may end a connection that does this, which is its right.
+            let Ok(ready) = send.ready().await else { break };
+            send = ready;
+            let Ok((_, mut stream)) = send.send_request(head(&[]), false) else { break };
+            stream.send_reset(h2::Reason::CANCEL);
+        }
+    }
+    still_serves(&mut daemon).await;
+}
