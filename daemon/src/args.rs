@@ -18,7 +18,7 @@ const AFTER_HELP: &str = "\
 Examples:
   wicketgated standalone -f examples/quickstart.yaml   run a cluster from manifests, in one process
   wicketgated check -f examples/                       validate manifests, list every problem
-  wicketgated serve --config /etc/wicketgate.conf      one node, told by GUBER_* and WICKETGATE_* settings
+  wicketgated serve --config /etc/wicketgate.conf      one node, told by its settings
   wicketgated --config gubernator.conf                 the same, as Gubernator is started
   wicketgated health                                   is the node on this machine healthy?
   wicketgated load --duration 10s                      measure the node on this machine
@@ -96,7 +96,7 @@ Examples:
   wicketgated standalone -f examples/quickstart.yaml
   wicketgated standalone -f cluster.yaml -f limits/ --grpc-address 127.0.0.1:2051
 
-Node n of the cluster listens n ports above the first. A file that changes is read again; where it is then
+Each further node listens two ports above the one before: 1050 and 1051, 1052 and 1053, … A file that changes is read again; where it is then
 invalid, the log says why and the old configuration stays in force.")]
 pub struct Standalone {
     /// Manifest, or folder of manifests; may be given several times
@@ -133,7 +133,7 @@ Examples:
   wicketgated health
   wicketgated health http://localhost:1050
 
-Asks again GUBER_HTTP_RETRY_COUNT times, 500 ms apart. Exit code 0 where the node is healthy, 2 where it says
+Asks again GUBER_HTTP_RETRY_COUNT times, 500 ms apart. Exit code 0 where the node is healthy, 2 where it says \
 that it is not, 69 where it does not answer.")]
 pub struct Health {
     /// Where the node serves HTTP [default: GUBER_HTTP_ADDRESS, else http://localhost:1050]
@@ -149,8 +149,9 @@ Examples:
   wicketgated load --items 1000 --connections 4 --concurrency 2
   wicketgated load --calls 100000 --json
 
-A closed loop: each of CONNECTIONS x CONCURRENCY callers sends its next call when the last one is answered.
-It spends real hits on the keys `ACCOUNT:0`, `ACCOUNT:1` … of the name it is given.")]
+A closed loop: each of CONNECTIONS x CONCURRENCY callers sends its next call when the last one is answered. \
+It spends real hits, on the keys `account:0`, `account:1` … of the name it is given. \
+Ctrl-C ends it early and prints what there is.")]
 pub struct Load {
     /// Where gRPC is served
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:1051")]
@@ -176,8 +177,8 @@ pub struct Load {
     /// Name of the limit
     #[arg(long, default_value = "wicketgate_load")]
     pub name: String,
-    /// Algorithm that the requests carry
-    #[arg(long, value_enum, default_value_t = LoadAlgorithm::TokenBucket)]
+    /// Algorithm that the requests carry: token-bucket or leaky-bucket
+    #[arg(long, value_enum, hide_possible_values = true, default_value_t = LoadAlgorithm::TokenBucket)]
     pub algorithm: LoadAlgorithm,
     /// Limit that the requests carry; 0 with --window 0s leaves both to what is declared for the name
     #[arg(long, value_name = "HITS", default_value = "100", value_parser = clap::value_parser!(i64).range(0..))]
@@ -186,7 +187,7 @@ pub struct Load {
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = parse_duration)]
     pub window: Duration,
     /// How long one call may take
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_load_duration)]
     pub timeout: Duration,
     /// Print the result as JSON
     #[arg(long)]

@@ -38,6 +38,14 @@ pub const fn between(from: Tick, to: Tick) -> Duration {
     Duration::from_micros(to.as_micros().saturating_sub(from.as_micros()))
 }
 
+/// Waits until `tick`; for ever where there is none.
+pub async fn sleep_until(tick: Option<Tick>) {
+    match tick {
+        Some(tick) => tokio::time::sleep(between(self::tick(), tick)).await,
+        None => std::future::pending().await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -74,6 +74,10 @@ pub struct CheckErrors {
     pub item_mismatch: IntCounter,
     /// An algorithm without a name.
     pub invalid_algorithm: IntCounter,
+    /// A token bucket's window that is no calendar interval.
+    pub token_bucket: IntCounter,
+    /// A leaky bucket's window that is no calendar interval.
+    pub leaky_bucket: IntCounter,
 }
 
 /// `gubernator_func_duration`, one handle for each `name`, in seconds.

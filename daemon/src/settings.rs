@@ -150,7 +150,7 @@ impl Settings {
         let settings = Self::from_reader(&mut reader);
         match settings {
             Some(settings) if reader.problems.is_empty() => Ok((settings, reader.warnings)),
-            _ => Err(Problems::new(reader.problems)),
+            _ => Err(Problems::new(reader.problems, reader.warnings)),
         }
     }
 
@@ -222,7 +222,7 @@ impl HealthSettings {
         let retries = reader.count("GUBER_HTTP_RETRY_COUNT");
         match (http_address, retries) {
             (Some(http_address), Some(retries)) => Ok(Self { http_address, retries }),
-            _ => Err(Problems::new(reader.problems)),
+            _ => Err(Problems::new(reader.problems, reader.warnings)),
         }
     }
 }

@@ -36,9 +36,8 @@ pub(super) struct Families {
 
 impl Families {
     pub(super) fn register(to: &Registry) -> Result<Self, prometheus::Error> {
-        let build =
-            counters(to, "wicketgate_build_info", "Always 1; the version is in the label.", "version")?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).inc();
+        let build = gauges(to, "wicketgate_build_info", "Always 1; the version is in the label.", "version")?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         Ok(Self {
             checks: counters(
                 to,
@@ -116,15 +115,11 @@ impl Families {
                 "Items that a RateLimit with enforcement Audit would have refused, by its declared name.",
                 "limit",
             )?,
-            revision: added(
+            revision: gauges(
                 to,
-                IntGaugeVec::new(
-                    Opts::new(
-                        "wicketgate_document_revision_info",
-                        "Always 1; the revision in force is in the label.",
-                    ),
-                    &["revision"],
-                )?,
+                "wicketgate_document_revision_info",
+                "Always 1; the revision in force is in the label.",
+                "revision",
             )?,
         })
     }
@@ -154,6 +149,8 @@ impl Families {
                 peer_not_connected: error("Peer not connected"),
                 item_mismatch: error("Item mismatch"),
                 invalid_algorithm: error("Invalid algorithm"),
+                token_bucket: error("Error in tokenBucket"),
+                leaky_bucket: error("Error in leakyBucket"),
             },
             durations: Durations {
                 get_rate_limits: duration("V1Instance.GetRateLimits"),
@@ -209,6 +206,15 @@ pub(super) fn counters(
     label: &str,
 ) -> Result<IntCounterVec, prometheus::Error> {
     added(to, IntCounterVec::new(Opts::new(name, help), &[label])?)
+}
+
+pub(super) fn gauges(
+    to: &Registry,
+    name: &str,
+    help: &str,
+    label: &str,
+) -> Result<IntGaugeVec, prometheus::Error> {
+    added(to, IntGaugeVec::new(Opts::new(name, help), &[label])?)
 }
 
 pub(super) fn histograms(

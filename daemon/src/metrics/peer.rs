@@ -1,8 +1,8 @@
 //! What is counted for each peer; the label is its advertise address, which configuration bounds.
 
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
-use super::families::{added, counters, histograms};
+use super::families::{counters, gauges, histograms};
 
 const LABEL: &str = "peerAddr";
 
@@ -33,12 +33,11 @@ impl PeerFamilies {
                 "Forwards that were tried again, by the peer that could not be reached.",
                 LABEL,
             )?,
-            queue_length: added(
+            queue_length: gauges(
                 to,
-                IntGaugeVec::new(
-                    Opts::new("gubernator_batch_queue_length", "Items waiting to be forwarded to a peer."),
-                    &[LABEL],
-                )?,
+                "gubernator_batch_queue_length",
+                "Items waiting to be forwarded to a peer.",
+                LABEL,
             )?,
             send_duration: histograms(
                 to,

@@ -63,36 +63,36 @@ pub enum Problem {
     },
 }
 
-/// Every problem of the settings at once, one a line, so that they can be mended in one go.
+/// Every problem of the settings at once, one a line, so that they can be mended in one go. What is
+/// merely odd follows, since a misspelt name is often the reason.
 #[derive(Debug, Error)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    problems: Vec<Problem>,
+    warnings: Vec<Warning>,
+}
 
 impl Problems {
-    pub(super) const fn new(problems: Vec<Problem>) -> Self {
-        Self(problems)
+    pub(super) const fn new(problems: Vec<Problem>, warnings: Vec<Warning>) -> Self {
+        Self { problems, warnings }
     }
 
-    /// Each problem, in the order of the table of variables.
+    /// Each problem.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
-        self.0.iter()
+        self.problems.iter()
     }
 }
 
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Self {
-        Self(vec![problem])
+        Self::new(vec![problem], Vec::new())
     }
 }
 
 impl fmt::Display for Problems {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.0.iter().enumerate() {
-            if index > 0 {
-                writeln!(formatter)?;
-            }
-            write!(formatter, "{problem}")?;
-        }
-        Ok(())
+        let problems = self.problems.iter().map(ToString::to_string);
+        let warnings = self.warnings.iter().map(|warning| format!("warning: {warning}"));
+        formatter.write_str(&problems.chain(warnings).collect::<Vec<_>>().join("\n"))
     }
 }
 

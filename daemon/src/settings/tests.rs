@@ -113,6 +113,7 @@ fn every_problem_is_listed_with_its_place() {
         ("GUBER_DEBUG", "perhaps"),
         ("GUBER_LOG_LEVEL", "loud"),
         ("GUBER_METRIC_FLAGS", "os,java"),
+        ("GUBER_BATCHTIMEOUT", "1s"),
     ]);
     let problems = Settings::read(&environment, Some(file)).expect_err("problems");
     assert_eq!(problems.iter().count(), 7, "{problems}");
@@ -124,6 +125,7 @@ fn every_problem_is_listed_with_its_place() {
         "GUBER_BATCH_LIMIT is \"1001\" (environment), which is out of bounds; allowed: a whole number from 1 to 1000",
         "GUBER_DEBUG is \"perhaps\" (environment), which is neither true nor false; allowed: true or false",
         "GUBER_LOG_LEVEL is \"loud\" (environment), which is none of the known words; allowed: panic, fatal, error",
+        "\nwarning: GUBER_BATCHTIMEOUT (environment) is no setting and is ignored; did you mean GUBER_BATCH_TIMEOUT?",
         "GUBER_METRIC_FLAGS is \"os,java\" (environment), which contains \"java\"; allowed: a comma list of os, golang",
     ] {
         assert!(text.contains(said), "{said}\nis not in\n{text}");
