@@ -128,3 +128,18 @@ fn a_join_moves_its_share_and_nothing_else() {
         assert!((0.07..0.12).contains(&share), "{hash} {share}");
     }
 }
+
+#[test]
+fn distributions_printed_in_the_specification() {
+    let hosts = ["a.svc.local", "b.svc.local", "c.svc.local"];
+    for (hash, expected) in [(RingHash::Fnv1, [2948, 3592, 3460]), (RingHash::Fnv1a, [3110, 3856, 3034])] {
+        let ring = Ring::new(hash, hosts.map(|host| (host.to_owned(), ())));
+        let mut owned = [0; 3];
+        for id in 0..10_000 {
+            // The original's test looks up the text itself, with no name before it.
+            let text = format!("192.168.{}.{}", id >> 8, id & 255);
+            owned[ring.points[ring.position(hash.of(text.as_bytes()))].peer as usize] += 1;
+        }
+        assert_eq!(owned, expected, "{hash}");
+    }
+}

@@ -7,6 +7,8 @@ use http::HeaderMap;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
+use crate::server::timeout::parse_timeout;
+
 /// The moment at which a caller gives up, if it named one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline(Option<Instant>);
@@ -20,7 +22,7 @@ impl Deadline {
         let Some(value) = headers.get("grpc-timeout").filter(|value| !value.is_empty()) else {
             return Ok(Self(None));
         };
-        let timeout = value.to_str().ok().and_then(parse).ok_or_else(|| {
+        let timeout = value.to_str().ok().and_then(parse_timeout).ok_or_else(|| {
             let text = String::from_utf8_lossy(value.as_bytes());
             let hint = "give digits and one of the units H, M, S, m, u, n, such as 500m";
             Status::invalid_argument(format!("invalid grpc-timeout: {text}; {hint}"))
@@ -58,24 +60,6 @@ fn exceeded() -> Status {
     Status::deadline_exceeded("context deadline exceeded")
 }
 
-/// Digits and a unit, as gRPC writes a timeout.
-fn parse(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let count: u64 = digits.parse().ok()?;
-    match unit {
-        "H" => Some(Duration::from_secs(count.saturating_mul(3600))),
-        "M" => Some(Duration::from_secs(count.saturating_mul(60))),
-        "S" => Some(Duration::from_secs(count)),
-        "m" => Some(Duration::from_millis(count)),
-        "u" => Some(Duration::from_micros(count)),
-        "n" => Some(Duration::from_nanos(count)),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,15 +75,15 @@ mod tests {
             ("1n", 1),
             ("0S", 0),
         ] {
-            assert_eq!(parse(text), Some(Duration::from_nanos(nanos)), "{text}");
+            assert_eq!(parse_timeout(text), Some(Duration::from_nanos(nanos)), "{text}");
         }
-        assert_eq!(parse("18446744073709551615H"), Some(Duration::from_secs(u64::MAX)));
+        assert_eq!(parse_timeout("18446744073709551615H"), Some(Duration::from_secs(u64::MAX)));
     }
 
     #[test]
     fn no_timeouts() {
         for text in ["", "S", "5", "1s", "-1S", "+1S", "1.5S", " 1S", "1 S", "99999999999999999999S", "1é"] {
-            assert_eq!(parse(text), None, "{text}");
+            assert_eq!(parse_timeout(text), None, "{text}");
         }
     }
 }

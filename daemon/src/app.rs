@@ -1,0 +1,134 @@
+//! The composition root: builds the rooms, owns every task, and takes everything down in order.
+
+mod bind;
+mod cluster;
+mod manifests;
+mod plan;
+mod reload;
+mod signal;
+
+use std::path::PathBuf;
+
+use crate::args::{Check, Exit, Standalone};
+use crate::settings::{Discovery, Settings};
+use cluster::Cluster;
+use manifests::Loaded;
+use plan::NodePlan;
+
+pub use bind::BindError;
+pub use manifests::ManifestError;
+
+/// Why the daemon did not start, or ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A listener could not be opened.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Manifests are missing or wrong.
+    #[error(transparent)]
+    Manifests(#[from] ManifestError),
+    /// A peer's address cannot be dialled.
+    #[error("the peer {address} cannot be dialled: {cause}")]
+    Peer {
+        /// As configured.
+        address: String,
+        /// What is wrong with it.
+        cause: tonic::transport::Error,
+    },
+    /// The system refused something that every process may have.
+    #[error("the system refused {what}: {cause}")]
+    System {
+        /// What was asked.
+        what: &'static str,
+        /// What it said.
+        cause: std::io::Error,
+    },
+    /// Ours alone.
+    #[error("a fault of ours: {0}")]
+    Fault(String),
+}
+
+impl AppError {
+    /// How the process ends.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Bind(_) => Exit::Unavailable,
+            Self::Manifests(_) => Exit::Manifests,
+            Self::Peer { .. } => Exit::Usage,
+            Self::System { .. } | Self::Fault(_) => Exit::Internal,
+        }
+    }
+}
+
+/// Runs one node until a signal.
+///
+/// # Errors
+/// Where it cannot start.
+pub async fn serve(settings: Settings) -> Result<(), AppError> {
+    let files = settings.limits.clone();
+    let document = match files.as_slice() {
+        [] => None,
+        files => Some(manifests::load_limits(files)?),
+    };
+    let (delay, grace) = (settings.termination_delay, settings.drain_timeout);
+    let threads = settings.threads;
+    let peers = match &settings.discovery {
+        Discovery::None => None,
+        Discovery::Static(peers) => Some(peers.clone()),
+    };
+    let signals = signal::Signals::new()?;
+    let cluster = Cluster::start(vec![NodePlan::of(settings)], threads, peers, document.as_ref()).await?;
+    let watch = (!files.is_empty()).then(|| reload::watch(&cluster, files, manifests::load_limits, document));
+    run_until_signal(cluster, watch, signals, delay, grace).await;
+    Ok(())
+}
+
+/// Runs a whole cluster from manifests until a signal.
+///
+/// # Errors
+/// Where it cannot start.
+pub async fn standalone(arguments: Standalone) -> Result<(), AppError> {
+    let loaded = manifests::load_cluster(&arguments.files)?;
+    let plans = plan::of_cluster(&loaded, &arguments)?;
+    let grace = loaded.drain_timeout();
+    let signals = signal::Signals::new()?;
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cluster = Cluster::start(plans, threads, None, Some(&loaded)).await?;
+    let watch = (!arguments.no_watch)
+        .then(|| reload::watch(&cluster, arguments.files, manifests::load_cluster, Some(loaded)));
+    run_until_signal(cluster, watch, signals, std::time::Duration::ZERO, grace).await;
+    Ok(())
+}
+
+async fn run_until_signal(
+    cluster: Cluster,
+    watch: Option<reload::Watch>,
+    mut signals: signal::Signals,
+    delay: std::time::Duration,
+    grace: std::time::Duration,
+) {
+    let signal = signals.next().await;
+    tracing::info!(signal, ?delay, ?grace, "stopping; a second signal stops at once");
+    drop(watch);
+    tokio::select! {
+        () = cluster.stop(delay, grace) => tracing::info!("stopped"),
+        signal = signals.next() => tracing::warn!(signal, "stopped at once; calls were cut off"),
+    }
+}
+
+/// Validates manifests; writes every problem to `out`.
+///
+/// # Errors
+/// Where a manifest is wrong or cannot be read.
+pub fn check(arguments: &Check, out: &mut dyn std::io::Write) -> Result<(), ManifestError> {
+    let summary = manifests::check(&arguments.files)?;
+    // Whoever closed the pipe does not want to know.
+    writeln!(out, "{summary}").ok();
+    Ok(())
+}
+
+/// Files and folders that manifests are read from.
+type Paths = [PathBuf];
+/// How manifests become what is declared.
+type Load = fn(&Paths) -> Result<Loaded, ManifestError>;

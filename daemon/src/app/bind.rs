@@ -1,0 +1,51 @@
+//! Listeners, all opened before anything is served.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+
+use crate::settings::Address;
+
+/// Why a listener could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen at {address} for {what}: {cause}{}", way_out(cause, setting))]
+pub struct BindError {
+    address: String,
+    what: &'static str,
+    setting: &'static str,
+    cause: io::Error,
+}
+
+fn way_out(cause: &io::Error, setting: &str) -> String {
+    match cause.kind() {
+        io::ErrorKind::AddrInUse => format!("; stop what listens there, or set {setting} to another address"),
+        io::ErrorKind::AddrNotAvailable => format!("; set {setting} to an address of this machine"),
+        _ => format!("; {setting} decides it"),
+    }
+}
+
+/// An open listener and where it is.
+pub(super) struct Open {
+    pub(super) listener: TcpListener,
+    pub(super) at: SocketAddr,
+}
+
+/// Opens a listener for `what`, whose address `setting` decides.
+pub(super) async fn open(
+    address: &Address,
+    what: &'static str,
+    setting: &'static str,
+) -> Result<Open, BindError> {
+    let mut last = io::Error::from(io::ErrorKind::InvalidInput);
+    for text in address.bind_texts() {
+        match TcpListener::bind(&text).await.and_then(|listener| {
+            let at = listener.local_addr()?;
+            Ok(Open { listener, at })
+        }) {
+            Ok(open) => return Ok(open),
+            Err(cause) => last = cause,
+        }
+    }
+    Err(BindError { address: address.to_string(), what, setting, cause: last })
+}

@@ -1,0 +1,227 @@
+//! The nodes of this process, running: one under `serve`, `spec.replicas` under `standalone`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::AppError;
+use super::bind::{Open, open};
+use super::manifests::Loaded;
+use super::plan::NodePlan;
+use crate::limits::Limits;
+use crate::node::Node;
+use crate::peers::{Peer, PeerSet};
+use crate::server::gateway::router;
+use crate::server::grpc::{Door, Serves};
+use crate::server::{Doors, MaxAge, NodeFront, Services, serve_http};
+use crate::settings::{self, Batching};
+
+/// How often a share of the table is swept, and into how many shares: the whole in ten seconds.
+const SWEEP_EVERY: Duration = Duration::from_millis(250);
+const SWEEP_SHARES: usize = 40;
+/// Entries swept at least, so that a small table is not swept entry by entry.
+const SWEEP_LEAST: usize = 4096;
+
+/// Everything that runs.
+pub(super) struct Cluster {
+    nodes: Arc<[Arc<Node>]>,
+    services: Vec<Services>,
+    doors: Arc<Doors>,
+    accepting: TaskTracker,
+    tasks: TaskTracker,
+    drain: CancellationToken,
+    stop: CancellationToken,
+    grace: tokio::sync::watch::Sender<Duration>,
+}
+
+/// A node with its listeners open and nothing served yet.
+struct Bound {
+    node: Arc<Node>,
+    batching: Batching,
+    age: MaxAge,
+    share_peer_port: bool,
+    grpc: Open,
+    http: Open,
+    peer: Option<Open>,
+}
+
+impl Bound {
+    async fn new(plan: NodePlan) -> Result<Self, AppError> {
+        let grpc = open(&plan.grpc, "gRPC", "GUBER_GRPC_ADDRESS (or --grpc-address)").await?;
+        let http = open(&plan.http, "HTTP", "GUBER_HTTP_ADDRESS (or --http-address)").await?;
+        let peer = match &plan.peer {
+            Some(address) => Some(open(address, "peers", "WICKETGATE_PEER_ADDRESS").await?),
+            None => None,
+        };
+        let advertise = match plan.advertise.port() {
+            0 => plan.advertise.with_port(grpc.at.port()),
+            _ => plan.advertise,
+        };
+        let mut node = plan.node;
+        node.advertise = advertise.as_str().into();
+        let fault = |error: prometheus::Error| AppError::Fault(error.to_string());
+        let node = Node::new(node).map_err(fault)?;
+        if plan.process_metrics {
+            node.metrics().watch_process().map_err(fault)?;
+        }
+        let (batching, age, share_peer_port) = (plan.batching, plan.age, plan.share_peer_port);
+        Ok(Self { node: Arc::new(node), batching, age, share_peer_port, grpc, http, peer })
+    }
+
+    /// How the others reach this node's PeersV1.
+    fn dial(&self) -> String {
+        self.peer.as_ref().unwrap_or(&self.grpc).at.to_string()
+    }
+}
+
+impl Cluster {
+    /// Opens every listener, then starts every node. `peers` is the ring where it is configured;
+    /// otherwise the nodes of this process are the ring.
+    pub(super) async fn start(
+        plans: Vec<NodePlan>,
+        threads: usize,
+        peers: Option<Vec<settings::Peer>>,
+        loaded: Option<&Loaded>,
+    ) -> Result<Self, AppError> {
+        let mut bound = Vec::with_capacity(plans.len());
+        for plan in plans {
+            bound.push(Bound::new(plan).await?);
+        }
+        let ring: Vec<(String, String)> = match peers {
+            Some(peers) => {
+                peers.iter().map(|peer| (peer.advertise.to_string(), peer.listener.to_string())).collect()
+            }
+            None => bound.iter().map(|bound| (bound.node.advertise().to_string(), bound.dial())).collect(),
+        };
+        let doors =
+            Doors::new(threads).map_err(|cause| AppError::System { what: "threads to serve gRPC", cause })?;
+        let mut cluster = Self {
+            nodes: bound.iter().map(|bound| Arc::clone(&bound.node)).collect(),
+            services: Vec::new(),
+            doors: Arc::new(doors),
+            accepting: TaskTracker::new(),
+            tasks: TaskTracker::new(),
+            drain: CancellationToken::new(),
+            stop: CancellationToken::new(),
+            grace: tokio::sync::watch::Sender::new(Duration::ZERO),
+        };
+        if let Some(loaded) = loaded {
+            declare(&cluster.nodes, loaded);
+        }
+        for bound in bound {
+            cluster.start_node(bound, &ring).await?;
+        }
+        Ok(cluster)
+    }
+
+    /// The nodes.
+    pub(super) fn nodes(&self) -> Arc<[Arc<Node>]> {
+        Arc::clone(&self.nodes)
+    }
+
+    async fn start_node(&mut self, bound: Bound, ring: &[(String, String)]) -> Result<(), AppError> {
+        let Bound { node, batching, age, share_peer_port, grpc, http, peer } = bound;
+        node.set_ring(self.connect(&node, batching, ring)?);
+        let services = Services::new().await.map_err(|error| AppError::Fault(error.to_string()))?;
+        let peers_at = peer.as_ref().map(|open| open.at.to_string());
+        if let Some(Open { listener, .. }) = peer {
+            let serves = Serves { clients: false, peers: true };
+            self.accept(
+                listener,
+                Door::new(Arc::clone(&node), serves, services.routes.clone()),
+                MaxAge(None),
+            );
+        }
+        let serves = Serves { clients: true, peers: share_peer_port };
+        self.accept(grpc.listener, Door::new(Arc::clone(&node), serves, services.routes.clone()), age);
+        let router = router(NodeFront(Arc::clone(&node)));
+        self.tasks.spawn(serve_http(http.listener, router, self.drain.clone(), self.grace.subscribe()));
+        self.tasks.spawn(sweep(Arc::clone(&node), self.stop.clone()));
+        node.start_serving();
+        services.set_serving(true).await;
+        self.services.push(services);
+        let advertise = node.advertise().as_ref();
+        tracing::info!(
+            grpc = %grpc.at, http = %http.at, peers = peers_at, advertise, ring = ring.len(), "serving"
+        );
+        Ok(())
+    }
+
+    /// The ring as `node` sees it, with a connection to each other node.
+    fn connect(
+        &self,
+        node: &Node,
+        batching: Batching,
+        ring: &[(String, String)],
+    ) -> Result<PeerSet, AppError> {
+        let own = node.advertise();
+        let mut others = Vec::new();
+        for (address, dial) in ring.iter().filter(|(address, _)| **address != **own) {
+            let metrics = node.metrics().peer(address);
+            let (peer, sender) = Peer::new(address, dial, batching, metrics)
+                .map_err(|cause| AppError::Peer { address: dial.clone(), cause })?;
+            self.tasks.spawn(sender);
+            others.push(Arc::new(peer));
+        }
+        let listed = others.len() < ring.len();
+        Ok(PeerSet::new(node.ring_hash(), Arc::clone(own), listed, others))
+    }
+
+    fn accept(&self, listener: TcpListener, door: Door, age: MaxAge) {
+        let (doors, drain) = (Arc::clone(&self.doors), self.drain.clone());
+        self.accepting.spawn(async move { doors.accept(listener, Arc::new(door), age, drain).await });
+    }
+
+    /// Says that the nodes are leaving, serves on for `delay`, then takes no more and gives what is
+    /// under way at most `grace` to end.
+    pub(super) async fn stop(self, delay: Duration, grace: Duration) {
+        for node in &*self.nodes {
+            node.start_draining();
+        }
+        for services in &self.services {
+            services.set_serving(false).await;
+        }
+        tokio::time::sleep(delay).await;
+        self.grace.send_replace(grace);
+        self.drain.cancel();
+        self.accepting.close();
+        self.accepting.wait().await;
+        if let Some(doors) = Arc::into_inner(self.doors) {
+            doors.close(grace).await;
+        }
+        self.stop.cancel();
+        // Dropping the rings ends the tasks that send to other nodes.
+        for node in &*self.nodes {
+            let own = Arc::clone(node.advertise());
+            node.set_ring(PeerSet::new(node.ring_hash(), own, false, Vec::new()));
+        }
+        self.tasks.close();
+        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some tasks did not end in time");
+        }
+    }
+}
+
+/// Takes declarations into force on every node.
+pub(super) fn declare(nodes: &[Arc<Node>], loaded: &Loaded) {
+    for node in nodes {
+        node.set_limits(Limits::new(&loaded.document, node.metrics()));
+    }
+    loaded.report();
+}
+
+/// Reclaims buckets that are over, a little at a time.
+async fn sweep(node: Arc<Node>, stop: CancellationToken) {
+    let mut every = tokio::time::interval(SWEEP_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        node.sweep((node.table().len() / SWEEP_SHARES).max(SWEEP_LEAST));
+    }
+}

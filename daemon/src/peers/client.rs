@@ -1,0 +1,146 @@
+//! One call to another node, and what its failure means.
+
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes};
+use http::uri::PathAndQuery;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+
+use crate::wire::MAX_MESSAGE_BYTES;
+
+/// Answers are larger than requests where many items are refused in long words.
+const MAX_ANSWER_BYTES: usize = 4 * MAX_MESSAGE_BYTES;
+/// One batch must fit into one window.
+const WINDOW: u32 = 4 << 20;
+/// A connection that says nothing for so long is asked whether it is alive.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// Why another node gave no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AskError {
+    /// It certainly did not process the call: it may be asked again, or another may.
+    #[error("{0}")]
+    NotSent(Status),
+    /// It may have: asking again could count twice.
+    #[error("{0}")]
+    Unknown(Status),
+}
+
+impl AskError {
+    pub(crate) const fn status(&self) -> &Status {
+        match self {
+            Self::NotSent(status) | Self::Unknown(status) => status,
+        }
+    }
+}
+
+/// A connection to another node, made when first used and again when lost.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    channel: Channel,
+}
+
+impl Client {
+    /// # Errors
+    /// Where `address` is no `host:port`.
+    pub(crate) fn new(address: &str, connect_timeout: Duration) -> Result<Self, tonic::transport::Error> {
+        let endpoint = Endpoint::from_shared(format!("http://{address}"))?
+            .connect_timeout(connect_timeout)
+            .tcp_nodelay(true)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(KEEPALIVE);
+        Ok(Self { channel: endpoint.connect_lazy() })
+    }
+
+    /// Sends an encoded GetPeerRateLimitsReq; the answer is an encoded GetPeerRateLimitsResp.
+    pub(crate) async fn get_peer_rate_limits(
+        &self,
+        request: Bytes,
+        timeout: Duration,
+    ) -> Result<Bytes, AskError> {
+        let call = async {
+            let mut grpc =
+                tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES);
+            grpc.ready().await.map_err(|error| AskError::NotSent(Status::from_error(Box::new(error))))?;
+            let mut request = tonic::Request::new(request);
+            request.set_timeout(timeout);
+            let path = PathAndQuery::from_static("/pb.gubernator.PeersV1/GetPeerRateLimits");
+            let answer = grpc.unary(request, path, Verbatim).await;
+            answer.map(tonic::Response::into_inner).map_err(|status| {
+                if certainly_not_processed(&status) {
+                    AskError::NotSent(status)
+                } else {
+                    AskError::Unknown(status)
+                }
+            })
+        };
+        let late = || Err(AskError::Unknown(Status::deadline_exceeded("context deadline exceeded")));
+        tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| late())
+    }
+}
+
+/// Whether a failure shows that the call never reached the other node's service.
+fn certainly_not_processed(status: &Status) -> bool {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        if error.is::<tonic::ConnectError>() {
+            return true;
+        }
+        if let Some(error) = error.downcast_ref::<hyper::Error>()
+            && error.is_canceled()
+        {
+            return true;
+        }
+        if let Some(error) = error.downcast_ref::<h2::Error>() {
+            let reason = error.reason();
+            return reason == Some(h2::Reason::REFUSED_STREAM)
+                || (error.is_go_away() && error.is_remote() && reason == Some(h2::Reason::NO_ERROR));
+        }
+        cause = error.source();
+    }
+    // A node that shuts down or is not yet in its own ring says so before it decides anything.
+    status.code() == Code::Unimplemented
+}
+
+/// Messages as they are: they were encoded for the other node already.
+#[derive(Clone, Copy, Debug)]
+struct Verbatim;
+
+impl Codec for Verbatim {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self {
+        *self
+    }
+}
+
+impl Encoder for Verbatim {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Verbatim {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+    }
+}

@@ -1,0 +1,20 @@
+//! The doors: what comes in from the network, and how it is answered.
+
+pub mod gateway;
+pub mod grpc;
+pub mod json;
+
+mod call;
+mod connection;
+mod fallback;
+mod front;
+mod http;
+mod services;
+mod threads;
+mod timeout;
+
+pub use connection::MaxAge;
+pub use front::NodeFront;
+pub use http::serve_http;
+pub use services::Services;
+pub use threads::Doors;

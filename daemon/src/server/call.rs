@@ -1,0 +1,263 @@
+//! One gRPC call: its message in, its answer out.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::{HeaderMap, HeaderName, HeaderValue, Method as Verb, Request, Response, StatusCode, header};
+use tonic::Status;
+
+use super::fallback;
+use super::grpc::{Answer, Door, Method};
+use super::timeout::grpc_timeout;
+use crate::wire::MAX_MESSAGE_BYTES;
+
+/// Compressed flag and length, before every message.
+pub(crate) const PREFIX: usize = 5;
+
+/// What a call without a deadline may take: its body may be slow, its owner may be away, but
+/// nothing is held for ever.
+const SLOWEST: Duration = Duration::from_secs(60);
+
+/// A stream as the connection hands it over.
+pub(crate) struct Arrived {
+    pub(crate) request: Request<RecvStream>,
+    pub(crate) respond: SendResponse<Bytes>,
+}
+
+/// What is left to do with a call.
+pub(crate) enum Step {
+    /// Nothing: it is answered.
+    Done,
+    /// To poll this.
+    Wait(Pin<Box<dyn Future<Output = ()> + Send>>),
+}
+
+/// Answers a call at once where that is possible.
+pub(crate) fn start(door: &Arc<Door>, arrived: Arrived, cx: &mut Context<'_>) -> Step {
+    let Arrived { request, mut respond } = arrived;
+    let (head, mut body) = request.into_parts();
+    let Some(method) = door.method(head.uri.path()) else {
+        return Step::Wait(Box::pin(fallback::call(Arc::clone(door), head, body, respond)));
+    };
+    if let Err(refusal) = check_head(&head) {
+        refuse(&mut respond, refusal);
+        return Step::Done;
+    }
+    let timeout = match grpc_timeout(&head.headers) {
+        Ok(timeout) => timeout,
+        Err(status) => {
+            send(&mut respond, Err(status));
+            return Step::Done;
+        }
+    };
+    let mut message = Message::default();
+    match message.poll(&mut body, cx) {
+        Poll::Ready(Ok(message)) => answer(door, method, message, timeout, respond),
+        Poll::Ready(Err(status)) => {
+            send(&mut respond, Err(status));
+            Step::Done
+        }
+        Poll::Pending => {
+            let door = Arc::clone(door);
+            Step::Wait(Box::pin(async move {
+                let read = poll_fn(|cx| message.poll(&mut body, cx));
+                match within(timeout, &mut respond, read).await {
+                    None => {}
+                    Some(Err(status)) => send(&mut respond, Err(status)),
+                    Some(Ok(message)) => {
+                        if let Step::Wait(rest) = answer(&door, method, message, timeout, respond) {
+                            rest.await;
+                        }
+                    }
+                }
+            }))
+        }
+    }
+}
+
+fn answer(
+    door: &Arc<Door>,
+    method: Method,
+    message: Bytes,
+    timeout: Option<Duration>,
+    mut respond: SendResponse<Bytes>,
+) -> Step {
+    match door.answer(method, message, timeout) {
+        Answer::Now(answer) => {
+            send(&mut respond, answer);
+            Step::Done
+        }
+        Answer::Later(answer) => Step::Wait(Box::pin(async move {
+            if let Some(answer) = within(timeout, &mut respond, answer).await {
+                send(&mut respond, answer);
+            }
+        })),
+    }
+}
+
+/// Waits for `work`, but not beyond the caller's deadline, nor once the caller has left (`None`).
+async fn within<T>(
+    timeout: Option<Duration>,
+    respond: &mut SendResponse<Bytes>,
+    work: impl Future<Output = Result<T, Status>>,
+) -> Option<Result<T, Status>> {
+    let timeout = timeout.unwrap_or(SLOWEST);
+    tokio::select! {
+        done = tokio::time::timeout(timeout, work) => {
+            Some(done.unwrap_or_else(|_| Err(Status::deadline_exceeded("context deadline exceeded"))))
+        }
+        _ = poll_fn(|cx| respond.poll_reset(cx)) => None,
+    }
+}
+
+/// What is not a gRPC request at all is answered in HTTP's terms.
+fn check_head(head: &http::request::Parts) -> Result<(), StatusCode> {
+    if head.method != Verb::POST {
+        return Err(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let grpc = head
+        .headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    if grpc { Ok(()) } else { Err(StatusCode::UNSUPPORTED_MEDIA_TYPE) }
+}
+
+fn refuse(respond: &mut SendResponse<Bytes>, code: StatusCode) {
+    let mut response = Response::new(());
+    *response.status_mut() = code;
+    left(respond.send_response(response, true).map(drop));
+}
+
+/// Sends a framed answer, or the status that stands for it.
+pub(crate) fn send(respond: &mut SendResponse<Bytes>, answer: Result<Bytes, Status>) {
+    let mut response = Response::new(());
+    response.headers_mut().insert(header::CONTENT_TYPE, GRPC);
+    left(match answer {
+        Ok(framed) => send_ok(respond, response, framed),
+        Err(status) => {
+            if status.add_header(response.headers_mut()).is_err() {
+                // A message that no header can carry: the code alone is still true.
+                response.headers_mut().insert("grpc-status", HeaderValue::from(status.code() as i32));
+            }
+            respond.send_response(response, true).map(drop)
+        }
+    });
+}
+
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+const OK: HeaderValue = HeaderValue::from_static("0");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+fn send_ok(
+    respond: &mut SendResponse<Bytes>,
+    response: Response<()>,
+    framed: Bytes,
+) -> Result<(), h2::Error> {
+    let mut stream = respond.send_response(response, false)?;
+    stream.send_data(framed, false)?;
+    let mut trailers = HeaderMap::with_capacity(1);
+    trailers.insert(GRPC_STATUS, OK);
+    stream.send_trailers(trailers)
+}
+
+/// The only reason why a response cannot be sent is that the caller has left.
+fn left(sent: Result<(), h2::Error>) {
+    if let Err(error) = sent {
+        tracing::trace!(%error, "the caller left before its answer");
+    }
+}
+
+/// Writes the prefix that an answer has left room for.
+pub(crate) fn frame(mut answer: Vec<u8>) -> Bytes {
+    let len = u32::try_from(answer.len().saturating_sub(PREFIX)).unwrap_or(u32::MAX);
+    if let Some(prefix) = answer.first_chunk_mut::<PREFIX>() {
+        let [a, b, c, d] = len.to_be_bytes();
+        *prefix = [0, a, b, c, d];
+    }
+    Bytes::from(answer)
+}
+
+/// One message of a unary call as it arrives.
+#[derive(Default)]
+struct Message {
+    /// The first piece, which mostly is all of it, as it came; more are copied behind one another.
+    first: Bytes,
+    more: BytesMut,
+}
+
+impl Message {
+    /// The message, without its prefix, once the caller has ended its side.
+    fn poll(&mut self, body: &mut RecvStream, cx: &mut Context<'_>) -> Poll<Result<Bytes, Status>> {
+        while let Some(piece) = ready!(body.poll_data(cx)) {
+            let piece =
+                piece.map_err(|error| Status::cancelled(format!("the request broke off: {error}")))?;
+            // A stream's window holds a whole message: giving back room is for the connection's sake.
+            body.flow_control().release_capacity(piece.len()).ok();
+            self.push(piece)?;
+        }
+        Poll::Ready(self.take())
+    }
+
+    fn push(&mut self, piece: Bytes) -> Result<(), Status> {
+        if self.first.is_empty() && self.more.is_empty() {
+            self.first = piece;
+        } else {
+            if self.more.is_empty() {
+                self.more.reserve(expected(&self.first).max(self.first.len() + piece.len()));
+                self.more.extend_from_slice(&std::mem::take(&mut self.first));
+            }
+            self.more.extend_from_slice(&piece);
+        }
+        let len = expected(if self.more.is_empty() { &self.first } else { &self.more });
+        if len > PREFIX + MAX_MESSAGE_BYTES {
+            return Err(too_large(len - PREFIX));
+        }
+        if self.first.len().max(self.more.len()) > PREFIX + MAX_MESSAGE_BYTES {
+            return Err(malformed("it carries more than one message"));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> Result<Bytes, Status> {
+        let framed =
+            if self.more.is_empty() { std::mem::take(&mut self.first) } else { self.more.split().freeze() };
+        match framed.first() {
+            None => return Err(malformed("it carries no message")),
+            Some(0) => {}
+            Some(_) => {
+                return Err(Status::unimplemented(
+                    "compressed messages are not supported; send them with grpc-encoding: identity",
+                ));
+            }
+        }
+        if framed.len() != expected(&framed) {
+            return Err(malformed("the message's length is not what its prefix says"));
+        }
+        Ok(framed.slice(PREFIX..))
+    }
+}
+
+/// The length of the whole frame, as far as its prefix is there to say.
+fn expected(framed: &[u8]) -> usize {
+    match framed {
+        [_, a, b, c, d, ..] => PREFIX + u32::from_be_bytes([*a, *b, *c, *d]) as usize,
+        _ => PREFIX,
+    }
+}
+
+/// The original's words, which clients may look for.
+pub(crate) fn too_large(len: usize) -> Status {
+    Status::resource_exhausted(format!(
+        "grpc: received message larger than max ({len} vs. {MAX_MESSAGE_BYTES})"
+    ))
+}
+
+fn malformed(why: &str) -> Status {
+    Status::internal(format!("grpc: the request is malformed: {why}"))
+}

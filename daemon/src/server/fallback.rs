@@ -1,0 +1,93 @@
+//! Calls that are not ours by heart (health, reflection, unknown methods) go to tonic.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream, SendStream};
+use http_body::Frame;
+use http_body_util::BodyExt;
+use tower_service::Service;
+
+use super::grpc::Door;
+
+/// Answers one call through tonic's router.
+pub(crate) async fn call(
+    door: Arc<Door>,
+    head: http::request::Parts,
+    body: RecvStream,
+    mut respond: SendResponse<Bytes>,
+) {
+    let request = http::Request::from_parts(head, tonic::body::Body::new(Incoming(body)));
+    let mut routes = door.routes();
+    let response = tokio::select! {
+        // The router is always ready, and cannot fail: what is unknown is answered UNIMPLEMENTED.
+        response = routes.call(request) => response.unwrap_or_else(|never| match never {}),
+        _ = std::future::poll_fn(|cx| respond.poll_reset(cx)) => return,
+    };
+    let (head, mut body) = response.into_parts();
+    let ended = http_body::Body::is_end_stream(&body);
+    let Ok(mut stream) = respond.send_response(http::Response::from_parts(head, ()), ended) else { return };
+    if ended {
+        return;
+    }
+    loop {
+        let frame = tokio::select! {
+            frame = body.frame() => frame,
+            _ = std::future::poll_fn(|cx| stream.poll_reset(cx)) => return,
+        };
+        let sent = match frame {
+            None => return drop(stream.send_data(Bytes::new(), true)),
+            Some(Err(_)) => return stream.send_reset(Reason::INTERNAL_ERROR),
+            Some(Ok(frame)) => send_frame(&mut stream, frame).await,
+        };
+        if sent != Some(true) {
+            return;
+        }
+    }
+}
+
+/// Sends one frame as the caller's window allows. `Some(true)` where more may follow.
+async fn send_frame(stream: &mut SendStream<Bytes>, frame: Frame<Bytes>) -> Option<bool> {
+    let mut bytes = match frame.into_data() {
+        Ok(bytes) => bytes,
+        Err(frame) => {
+            stream.send_trailers(frame.into_trailers().ok()?).ok()?;
+            return Some(false);
+        }
+    };
+    while !bytes.is_empty() {
+        stream.reserve_capacity(bytes.len());
+        let room = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await?.ok()?;
+        stream.send_data(bytes.split_to(room.min(bytes.len())), false).ok()?;
+    }
+    Some(true)
+}
+
+/// A request's body for tonic.
+struct Incoming(RecvStream);
+
+impl http_body::Body for Incoming {
+    type Data = Bytes;
+    type Error = h2::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        if let Some(piece) = ready!(self.0.poll_data(cx)) {
+            return Poll::Ready(Some(piece.and_then(|bytes| {
+                self.0.flow_control().release_capacity(bytes.len())?;
+                Ok(Frame::data(bytes))
+            })));
+        }
+        let trailers = ready!(self.0.poll_trailers(cx));
+        Poll::Ready(trailers.transpose().map(|trailers| trailers.map(Frame::trailers)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+}

@@ -1,0 +1,53 @@
+//! The gateway's view of a node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use proto::gubernator::HealthCheckResp;
+use tonic::Status;
+
+use super::gateway::Front;
+use crate::limiter::{self, Decided, Service};
+use crate::node::Node;
+
+/// A node, for the HTTP door.
+#[derive(Clone, Debug)]
+pub struct NodeFront(pub Arc<Node>);
+
+impl Front for NodeFront {
+    async fn get_rate_limits(&self, request: Bytes, timeout: Option<Duration>) -> Result<Bytes, Status> {
+        match limiter::decide(&self.0, Service::Clients, request, timeout, 0) {
+            Decided::Now(answer) => answer,
+            Decided::Later(answer) => answer.await,
+        }
+        .map(Bytes::from)
+    }
+
+    fn health_check(&self) -> Result<HealthCheckResp, Status> {
+        self.0.health_check()
+    }
+
+    fn live_check(&self) -> Result<(), Status> {
+        self.0.live_check()
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        self.0.ready()
+    }
+
+    fn metrics(&self) -> String {
+        let scrapes = &self.0.metrics().scrapes;
+        match self.0.metrics().render() {
+            Ok(text) => {
+                scrapes.ok.inc();
+                text
+            }
+            Err(error) => {
+                scrapes.failed.inc();
+                tracing::error!(%error, "metrics cannot be written down");
+                String::new()
+            }
+        }
+    }
+}

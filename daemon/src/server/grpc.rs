@@ -1,0 +1,190 @@
+//! The gRPC door: which method is asked, and by whom it is answered.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use engine::Tick;
+use proto::gubernator::{LiveCheckResp, UpdatePeerGlobalsResp};
+use tonic::Status;
+use tonic::service::Routes;
+
+use super::call::{PREFIX, frame};
+use crate::clock;
+use crate::limiter::{self, Decided, Service};
+use crate::node::Node;
+
+/// The methods of `pb.gubernator` that we answer ourselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// V1: decide a batch for a client.
+    GetRateLimits,
+    /// V1: how the node and its peers are.
+    HealthCheck,
+    /// V1: whether the node serves.
+    LiveCheck,
+    /// PeersV1: decide a batch for another node, as the owner.
+    GetPeerRateLimits,
+    /// PeersV1: an owner's state, for those who answer from a copy.
+    UpdatePeerGlobals,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::GetRateLimits,
+        Self::HealthCheck,
+        Self::LiveCheck,
+        Self::GetPeerRateLimits,
+        Self::UpdatePeerGlobals,
+    ];
+
+    /// The path on the wire, which is also the metric's label.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::GetRateLimits => "/pb.gubernator.V1/GetRateLimits",
+            Self::HealthCheck => "/pb.gubernator.V1/HealthCheck",
+            Self::LiveCheck => "/pb.gubernator.V1/LiveCheck",
+            Self::GetPeerRateLimits => "/pb.gubernator.PeersV1/GetPeerRateLimits",
+            Self::UpdatePeerGlobals => "/pb.gubernator.PeersV1/UpdatePeerGlobals",
+        }
+    }
+
+    const fn is_for_peers(self) -> bool {
+        matches!(self, Self::GetPeerRateLimits | Self::UpdatePeerGlobals)
+    }
+}
+
+/// What a listener lets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serves {
+    /// V1, for clients.
+    pub clients: bool,
+    /// PeersV1, for the other nodes of the ring.
+    pub peers: bool,
+}
+
+/// One listener's way to its node.
+#[derive(Debug)]
+pub struct Door {
+    node: Arc<Node>,
+    serves: Serves,
+    routes: Routes,
+}
+
+/// An answer, framed.
+pub(crate) enum Answer {
+    /// Here it is.
+    Now(Result<Bytes, Status>),
+    /// Somebody else has to be asked.
+    Later(Pin<Box<dyn Future<Output = Result<Bytes, Status>> + Send>>),
+}
+
+impl Door {
+    /// A door to `node`; `routes` answers what is not `pb.gubernator`.
+    #[must_use]
+    pub const fn new(node: Arc<Node>, serves: Serves, routes: Routes) -> Self {
+        Self { node, serves, routes }
+    }
+
+    /// The method behind a path, if this listener serves it.
+    pub(crate) fn method(&self, path: &str) -> Option<Method> {
+        Method::ALL.into_iter().find(|method| {
+            let served = if method.is_for_peers() { self.serves.peers } else { self.serves.clients };
+            served && method.path() == path
+        })
+    }
+
+    pub(crate) fn routes(&self) -> Routes {
+        self.routes.clone()
+    }
+
+    /// Answers one call.
+    pub(crate) fn answer(&self, method: Method, message: Bytes, timeout: Option<Duration>) -> Answer {
+        let started = clock::tick();
+        let answer = match method {
+            Method::GetRateLimits => self.decide(Service::Clients, message, timeout),
+            Method::GetPeerRateLimits => self.decide(Service::Peers, message, timeout),
+            Method::HealthCheck => Answer::Now(self.node.health_check().map(|health| encode(&health))),
+            Method::LiveCheck => Answer::Now(self.node.live_check().map(|()| encode(&LiveCheckResp {}))),
+            Method::UpdatePeerGlobals => {
+                let updated = self.node.update_peer_globals(message);
+                Answer::Now(updated.map(|()| encode(&UpdatePeerGlobalsResp {})))
+            }
+        };
+        match answer {
+            Answer::Now(answer) => {
+                Observed { node: &*self.node, method, started }.done(answer.is_ok());
+                Answer::Now(answer)
+            }
+            Answer::Later(answer) => {
+                let guard = InFlight { node: Arc::clone(&self.node), method, started, ok: false };
+                Answer::Later(Box::pin(guard.watch(answer)))
+            }
+        }
+    }
+
+    fn decide(&self, service: Service, message: Bytes, timeout: Option<Duration>) -> Answer {
+        match limiter::decide(&self.node, service, message, timeout, PREFIX) {
+            Decided::Now(answer) => Answer::Now(answer.map(frame)),
+            Decided::Later(answer) => Answer::Later(Box::pin(async move { answer.await.map(frame) })),
+        }
+    }
+}
+
+/// A call whose outcome is to be told to the metrics.
+struct Observed<'a> {
+    node: &'a Node,
+    method: Method,
+    started: Tick,
+}
+
+impl Observed<'_> {
+    fn done(&self, ok: bool) {
+        let methods = &self.node.metrics().grpc;
+        let method = match self.method {
+            Method::GetRateLimits => &methods.get_rate_limits,
+            Method::HealthCheck => &methods.health_check,
+            Method::LiveCheck => &methods.live_check,
+            Method::GetPeerRateLimits => &methods.get_peer_rate_limits,
+            Method::UpdatePeerGlobals => &methods.update_peer_globals,
+        };
+        method.record(ok, clock::between(self.started, clock::tick()));
+    }
+}
+
+/// A call that waits for other nodes: it is told even where its caller leaves first.
+struct InFlight {
+    node: Arc<Node>,
+    method: Method,
+    started: Tick,
+    ok: bool,
+}
+
+impl InFlight {
+    async fn watch(
+        mut self,
+        answer: Pin<Box<dyn Future<Output = Result<Bytes, Status>> + Send>>,
+    ) -> Result<Bytes, Status> {
+        self.node.metrics().concurrent_checks.inc();
+        let answer = answer.await;
+        self.ok = answer.is_ok();
+        answer
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.node.metrics().concurrent_checks.dec();
+        Observed { node: &self.node, method: self.method, started: self.started }.done(self.ok);
+    }
+}
+
+fn encode(message: &impl prost::Message) -> Bytes {
+    let mut framed = vec![0; PREFIX];
+    // A Vec always has room.
+    message.encode(&mut framed).ok();
+    frame(framed)
+}

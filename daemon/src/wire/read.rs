@@ -1,0 +1,269 @@
+//! From bytes to items.
+
+use engine::{Behavior, Request};
+
+/// Why bytes are no message. `Display` is what the caller is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// The bytes end inside a field.
+    #[error("the message ends inside a field")]
+    Truncated,
+    /// A varint of more than ten bytes.
+    #[error("a varint is longer than ten bytes")]
+    Varint,
+    /// A field number of 0, or a wire type that does not exist.
+    #[error("a field has an invalid tag")]
+    Tag,
+    /// A known field with another field's wire type.
+    #[error("field {0} has the wrong wire type")]
+    WireType(&'static str),
+    /// A string that is not UTF-8.
+    #[error("field {0} contains invalid UTF-8")]
+    Utf8(&'static str),
+    /// Groups inside groups beyond reason.
+    #[error("groups are nested too deeply")]
+    Depth,
+}
+
+/// One RateLimitReq, borrowed from the message it came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Item<'a> {
+    /// What is asked.
+    pub request: Request<'a>,
+    /// The caller's clock in ms since the epoch, where it gave one.
+    pub created_at: Option<i64>,
+    /// The item's own bytes, to pass on as they are.
+    pub bytes: &'a [u8],
+}
+
+/// Reads a GetRateLimitsReq or GetPeerRateLimitsReq: both are items under field 1. Fields we do not
+/// know are skipped. Stops with `Ok` after `limit` + 1 items, since what follows is refused anyway.
+///
+/// # Errors
+/// The first thing that is not protobuf, or not these messages. Nothing has been decided by then.
+pub fn items(message: &[u8], limit: usize) -> Result<Vec<Item<'_>>, WireError> {
+    // An item of a real client is some 30 to 60 bytes; a wrong guess costs one more allocation.
+    let mut items = Vec::with_capacity((message.len() / 40 + 1).min(limit + 1));
+    for record in records(message) {
+        if items.len() > limit {
+            break;
+        }
+        items.push(item(record?)?);
+    }
+    Ok(items)
+}
+
+/// The length-delimited records under field 1 of a message, as bytes; other fields are skipped.
+pub fn records(message: &[u8]) -> impl Iterator<Item = Result<&[u8], WireError>> {
+    let mut reader = Reader { bytes: message };
+    std::iter::from_fn(move || {
+        while !reader.bytes.is_empty() {
+            let record = reader.record();
+            if record.is_err() {
+                reader.bytes = &[];
+            }
+            if let Some(record) = record.transpose() {
+                return Some(record);
+            }
+        }
+        None
+    })
+}
+
+/// Cuts a list of records into runs of `counts` records each; `None` where it has more, fewer, or is
+/// no list.
+pub(crate) fn split(
+    message: &[u8],
+    counts: impl IntoIterator<Item = usize>,
+) -> Option<Vec<std::ops::Range<usize>>> {
+    let mut reader = Reader { bytes: message };
+    let mut runs = Vec::new();
+    for count in counts {
+        let start = message.len() - reader.bytes.len();
+        let mut found = 0;
+        while found < count && !reader.bytes.is_empty() {
+            found += usize::from(reader.record().ok()?.is_some());
+        }
+        if found < count {
+            return None;
+        }
+        runs.push(start..message.len() - reader.bytes.len());
+    }
+    while !reader.bytes.is_empty() {
+        if reader.record().ok()?.is_some() {
+            return None;
+        }
+    }
+    Some(runs)
+}
+
+fn item(bytes: &[u8]) -> Result<Item<'_>, WireError> {
+    let mut reader = Reader { bytes };
+    let (mut name, mut unique_key) = (&[][..], &[][..]);
+    let (mut hits, mut limit, mut duration, mut burst) = (0, 0, 0, 0);
+    let (mut algorithm, mut behavior, mut created_at) = (0, 0, None);
+    while !reader.bytes.is_empty() {
+        let (field, wire) = reader.tag()?;
+        match (field, wire) {
+            (1, LEN) => name = reader.slice()?,
+            (2, LEN) => unique_key = reader.slice()?,
+            (3, VARINT) => hits = reader.int64()?,
+            (4, VARINT) => limit = reader.int64()?,
+            (5, VARINT) => duration = reader.int64()?,
+            (6, VARINT) => algorithm = reader.int32()?,
+            (7, VARINT) => behavior = reader.int32()?,
+            (8, VARINT) => burst = reader.int64()?,
+            (9, LEN) => metadata_entry(reader.slice()?)?,
+            (10, VARINT) => created_at = Some(reader.int64()?),
+            (1..=10, _) => return Err(WireError::WireType(FIELDS[(field - 1) as usize])),
+            _ => reader.skip(field, wire, 0)?,
+        }
+    }
+    Ok(Item {
+        request: Request {
+            name: utf8(name, "name")?,
+            unique_key: utf8(unique_key, "unique_key")?,
+            hits,
+            limit,
+            duration,
+            algorithm,
+            behavior: Behavior::from_bits(behavior),
+            burst,
+        },
+        created_at,
+        bytes,
+    })
+}
+
+/// Metadata is not read, but what a strict decoder refuses is refused here too: a peer would.
+fn metadata_entry(bytes: &[u8]) -> Result<(), WireError> {
+    let mut reader = Reader { bytes };
+    while !reader.bytes.is_empty() {
+        match reader.tag()? {
+            (1 | 2, LEN) => utf8(reader.slice()?, "metadata").map(drop)?,
+            (1 | 2, _) => return Err(WireError::WireType("metadata")),
+            (field, wire) => reader.skip(field, wire, 0)?,
+        }
+    }
+    Ok(())
+}
+
+const FIELDS: [&str; 10] = [
+    "name",
+    "unique_key",
+    "hits",
+    "limit",
+    "duration",
+    "algorithm",
+    "behavior",
+    "burst",
+    "metadata",
+    "created_at",
+];
+
+const VARINT: u32 = 0;
+const FIXED64: u32 = 1;
+const LEN: u32 = 2;
+const GROUP: u32 = 3;
+const END_GROUP: u32 = 4;
+const FIXED32: u32 = 5;
+/// As deep as other decoders go.
+const MAX_DEPTH: u32 = 100;
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// The next field: its record where it is one of field 1, nothing where it was skipped.
+    fn record(&mut self) -> Result<Option<&'a [u8]>, WireError> {
+        match self.tag()? {
+            (1, LEN) => self.slice().map(Some),
+            (1, _) => Err(WireError::WireType("requests")),
+            (field, wire) => self.skip(field, wire, 0).map(|()| None),
+        }
+    }
+
+    #[inline]
+    fn varint(&mut self) -> Result<u64, WireError> {
+        match *self.bytes {
+            [first, ref rest @ ..] if first < 0x80 => {
+                self.bytes = rest;
+                Ok(u64::from(first))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, WireError> {
+        let mut value = 0;
+        for (nth, &byte) in self.bytes.iter().take(10).enumerate() {
+            value |= u64::from(byte & 0x7f) << (7 * nth);
+            if byte < 0x80 {
+                // The tenth byte holds the topmost bit alone.
+                if nth == 9 && byte > 1 {
+                    return Err(WireError::Varint);
+                }
+                self.bytes = &self.bytes[nth + 1..];
+                return Ok(value);
+            }
+        }
+        Err(if self.bytes.len() < 10 { WireError::Truncated } else { WireError::Varint })
+    }
+
+    /// Two's complement, as the wire has it.
+    #[inline]
+    fn int64(&mut self) -> Result<i64, WireError> {
+        Ok(self.varint()?.cast_signed())
+    }
+
+    /// The low half of a varint, as every decoder takes an int32 or an enum.
+    #[inline]
+    fn int32(&mut self) -> Result<i32, WireError> {
+        #[expect(clippy::cast_possible_truncation, reason = "the wire's rule for 32-bit fields")]
+        self.varint().map(|value| value as i32)
+    }
+
+    #[inline]
+    fn tag(&mut self) -> Result<(u32, u32), WireError> {
+        let tag = u32::try_from(self.varint()?).map_err(|_| WireError::Tag)?;
+        if tag >> 3 == 0 { Err(WireError::Tag) } else { Ok((tag >> 3, tag & 7)) }
+    }
+
+    #[inline]
+    fn slice(&mut self) -> Result<&'a [u8], WireError> {
+        let len = usize::try_from(self.varint()?).map_err(|_| WireError::Truncated)?;
+        self.take(len)
+    }
+
+    #[inline]
+    fn take(&mut self, len: usize) -> Result<&'a [u8], WireError> {
+        let (taken, rest) = self.bytes.split_at_checked(len).ok_or(WireError::Truncated)?;
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    #[cold]
+    fn skip(&mut self, field: u32, wire: u32, depth: u32) -> Result<(), WireError> {
+        match wire {
+            VARINT => self.varint().map(drop),
+            FIXED64 => self.take(8).map(drop),
+            LEN => self.slice().map(drop),
+            FIXED32 => self.take(4).map(drop),
+            GROUP if depth >= MAX_DEPTH => Err(WireError::Depth),
+            GROUP => loop {
+                match self.tag()? {
+                    (end, END_GROUP) if end == field => return Ok(()),
+                    (_, END_GROUP) => return Err(WireError::Tag),
+                    (inner, wire) => self.skip(inner, wire, depth + 1)?,
+                }
+            },
+            _ => Err(WireError::Tag),
+        }
+    }
+}
+
+#[inline]
+fn utf8<'a>(bytes: &'a [u8], field: &'static str) -> Result<&'a str, WireError> {
+    std::str::from_utf8(bytes).map_err(|_| WireError::Utf8(field))
+}

@@ -1,0 +1,244 @@
+//! From verdicts to bytes.
+
+use bytes::Bytes;
+use engine::{Status, Verdict};
+
+/// Something an answer says beside its numbers, under `metadata`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note<'a> {
+    /// Who decided, where it was not the node that was asked.
+    Owner(&'a str),
+    /// Who decided in the owner's place, and by which rule.
+    Degraded(&'a str),
+    /// A limit in audit mode would have refused this.
+    Audit,
+}
+
+impl<'a> Note<'a> {
+    const fn entry(self) -> (&'static str, &'a str) {
+        match self {
+            Self::Owner(address) => ("owner", address),
+            Self::Degraded(how) => ("degraded", how),
+            Self::Audit => ("audit", "OVER_LIMIT"),
+        }
+    }
+}
+
+/// A GetRateLimitsResp or GetPeerRateLimitsResp as it is written, item by item: both are items under
+/// field 1.
+#[derive(Debug, Default)]
+pub struct Answers {
+    bytes: Vec<u8>,
+}
+
+/// Bytes of an answer without notes, its tag and length included: five fields of at most eleven.
+const TYPICAL: usize = 40;
+
+impl Answers {
+    /// Room for `items` answers after `prefix` bytes, which the transport fills in.
+    #[must_use]
+    pub fn with_room(prefix: usize, items: usize) -> Self {
+        let mut bytes = Vec::with_capacity(prefix + items * TYPICAL);
+        bytes.resize(prefix, 0);
+        Self { bytes }
+    }
+
+    /// What has been written, the prefix included.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// How much has been written, the prefix included.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether nothing has been written.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// One decided item.
+    #[inline]
+    pub fn verdict(&mut self, verdict: &Verdict, notes: &[Note<'_>]) {
+        let over = verdict.status == Status::OverLimit;
+        let (limit, remaining) = (verdict.limit.cast_unsigned(), verdict.remaining.cast_unsigned());
+        let reset_time = verdict.reset_time.get().cast_unsigned();
+        let retry = verdict.retry_after.map(Digits::new);
+        let retry = retry.as_ref().map(|digits| ("retry_after_ms", digits.as_str()));
+        let len = 2 * usize::from(over)
+            + number_len(limit)
+            + number_len(remaining)
+            + number_len(reset_time)
+            + retry.map_or(0, |(key, value)| entry_field_len(key, value))
+            + notes.iter().map(|note| note.entry()).map(|(k, v)| entry_field_len(k, v)).sum::<usize>();
+        self.open(len);
+        if over {
+            self.bytes.extend_from_slice(&[0x08, 1]);
+        }
+        self.number(0x10, limit);
+        self.number(0x18, remaining);
+        self.number(0x20, reset_time);
+        if let Some((key, value)) = retry {
+            self.entry(key, value);
+        }
+        for note in notes {
+            let (key, value) = note.entry();
+            self.entry(key, value);
+        }
+    }
+
+    /// One item that could not be decided.
+    pub fn error(&mut self, text: &str, notes: &[Note<'_>]) {
+        let len = text_len(text.len())
+            + notes.iter().map(|note| note.entry()).map(|(k, v)| entry_field_len(k, v)).sum::<usize>();
+        self.open(len);
+        self.text(0x2a, text);
+        for note in notes {
+            let (key, value) = note.entry();
+            self.entry(key, value);
+        }
+    }
+
+    /// One item that another node answered, with what we have to add. `answer` is a RateLimitResp;
+    /// entries of a map may follow one another in any order, so ours simply come after its own.
+    pub fn passed_on(&mut self, answer: &[u8], notes: &[Note<'_>]) {
+        let len = answer.len()
+            + notes.iter().map(|note| note.entry()).map(|(k, v)| entry_field_len(k, v)).sum::<usize>();
+        self.open(len);
+        self.bytes.extend_from_slice(answer);
+        for note in notes {
+            let (key, value) = note.entry();
+            self.entry(key, value);
+        }
+    }
+
+    /// Items already written as by these methods.
+    pub fn append(&mut self, written: &[u8]) {
+        self.bytes.extend_from_slice(written);
+    }
+
+    #[inline]
+    fn open(&mut self, len: usize) {
+        self.bytes.push(0x0a);
+        self.varint(len as u64);
+    }
+
+    #[inline]
+    fn number(&mut self, tag: u8, value: u64) {
+        if value != 0 {
+            self.bytes.push(tag);
+            self.varint(value);
+        }
+    }
+
+    fn text(&mut self, tag: u8, text: &str) {
+        self.bytes.push(tag);
+        self.varint(text.len() as u64);
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
+
+    fn entry(&mut self, key: &str, value: &str) {
+        self.bytes.push(0x32);
+        self.varint(entry_len(key, value) as u64);
+        self.text(0x0a, key);
+        self.text(0x12, value);
+    }
+
+    #[inline]
+    fn varint(&mut self, mut value: u64) {
+        let mut buffer = [0; 10];
+        let mut len = 0;
+        loop {
+            #[expect(clippy::cast_possible_truncation, reason = "seven bits at a time")]
+            let low = value as u8 & 0x7f;
+            value >>= 7;
+            buffer[len] = if value == 0 { low } else { low | 0x80 };
+            len += 1;
+            if value == 0 {
+                break;
+            }
+        }
+        self.bytes.extend_from_slice(&buffer[..len]);
+    }
+}
+
+/// Appends to `request` what a node must add before it passes an item on: the instant at which it
+/// was asked, and changed flags. A later value of a field replaces an earlier one.
+pub(crate) fn forward_record(out: &mut Vec<u8>, item: &[u8], created_at: Option<i64>, behavior: Option<i32>) {
+    let mut writer = Answers { bytes: std::mem::take(out) };
+    let created_at = created_at.map(i64::cast_unsigned);
+    // An enum is sign-extended to 64 bits on the wire.
+    let behavior = behavior.map(|bits| i64::from(bits).cast_unsigned());
+    let len = item.len()
+        + created_at.map_or(0, |at| 1 + varint_len(at))
+        + behavior.map_or(0, |bits| 1 + varint_len(bits));
+    writer.open(len);
+    writer.bytes.extend_from_slice(item);
+    if let Some(bits) = behavior {
+        writer.bytes.push(0x38);
+        writer.varint(bits);
+    }
+    if let Some(at) = created_at {
+        writer.bytes.push(0x50);
+        writer.varint(at);
+    }
+    *out = writer.bytes;
+}
+
+impl From<Answers> for Bytes {
+    fn from(answers: Answers) -> Self {
+        Self::from(answers.bytes)
+    }
+}
+
+/// A number in decimal, without an allocation.
+struct Digits {
+    text: [u8; 20],
+    from: usize,
+}
+
+impl Digits {
+    fn new(number: i64) -> Self {
+        let mut digits = Self { text: [b'0'; 20], from: 20 };
+        let mut rest = number.unsigned_abs();
+        loop {
+            digits.from -= 1;
+            digits.text[digits.from] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+            rest /= 10;
+            if rest == 0 {
+                return digits;
+            }
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[self.from..]).unwrap_or("0")
+    }
+}
+
+#[inline]
+const fn varint_len(value: u64) -> usize {
+    // Seven bits a byte, and one byte for 0.
+    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
+}
+
+#[inline]
+const fn number_len(value: u64) -> usize {
+    if value == 0 { 0 } else { 1 + varint_len(value) }
+}
+
+const fn text_len(len: usize) -> usize {
+    1 + varint_len(len as u64) + len
+}
+
+const fn entry_len(key: &str, value: &str) -> usize {
+    text_len(key.len()) + text_len(value.len())
+}
+
+const fn entry_field_len(key: &str, value: &str) -> usize {
+    text_len(entry_len(key, value))
+}
