@@ -94,13 +94,17 @@ pub struct RenderError {
     source: serde_yaml::ser::Error,
 }
 
-/// The definition as a YAML document, without the marker that begins one.
+/// The definition as a YAML document that says where it comes from, without the marker that begins
+/// one.
 pub fn render(kind: Kind, destination: Destination) -> Result<String, RenderError> {
     let mut value = kind.definition_value().clone();
     if destination == Destination::Chart {
         value["metadata"]["annotations"] = json!({"helm.sh/resource-policy": "keep"});
     }
-    serde_yaml::to_string(&value).map_err(|source| RenderError { kind: kind.as_str(), source })
+    let yaml = serde_yaml::to_string(&value).map_err(|source| RenderError { kind: kind.as_str(), source })?;
+    Ok(format!(
+        "# Generated from the types in crds/src: change those, then run `cargo run -p wicketgate-crds`.\n{yaml}"
+    ))
 }
 
 /// All definitions as one YAML stream, for `kubectl apply -f -`.

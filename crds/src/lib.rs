@@ -5,7 +5,8 @@
 //!   `BackpressurePolicy`, group `wicketgate.dev`, version `v1alpha1`.
 //! - [`manifest`]: reads files of such objects, strictly, and names every problem with its place.
 //! - [`fold`](mod@fold): turns the objects of one cluster into its [`document`].
-//! - [`definition`]: the CustomResourceDefinitions themselves, as YAML.
+//! - [`definition`]: the CustomResourceDefinitions themselves, as YAML; [`guide`]: the same for
+//!   people; [`generate`]: the files in which both are committed.
 //!
 //! Nothing here talks to an API server.
 
@@ -23,6 +24,8 @@ pub mod definition;
 pub mod document;
 pub mod duration;
 pub mod fold;
+pub mod generate;
+pub mod guide;
 pub mod limit;
 pub mod manifest;
 pub mod reference;
