@@ -190,7 +190,7 @@ impl Report {
     pub fn render_text(&self) -> String {
         let Latency { p50, p90, p99, p999, max } = self.latency_micros;
         let mut text = format!(
-            "target    {}, {} connections x {} callers, {} items a call\n\
+            "target    {}; connections {}, callers on each {}, items a call {}\n\
              time      {:.2} s\n\
              calls     {:<12} {:>12.0}/s\n\
              items     {:<12} {:>12.0}/s\n\

@@ -79,7 +79,10 @@ async fn a_bounded_number_of_calls_is_sent_and_counted() {
     assert_eq!(json["calls"], 101);
     assert!(json["latency_micros"]["p99.9"].is_u64(), "{json}");
     let text = report.render_text();
-    assert!(text.contains("3 connections x 4 callers, 7 items a call") && text.contains("p99.9"), "{text}");
+    assert!(
+        text.contains("connections 3, callers on each 4, items a call 7") && text.contains("p99.9"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ impl Reader {
         self.parse(name, |text| {
             let duration = parse_duration(text).map_err(words)?;
             match kind(name) {
-                Some(Kind::Duration(min, max)) if !(min..=max).contains(&duration) => {
+                Some(Kind::Duration(min, max)) if !(min.get()..=max.get()).contains(&duration) => {
                     Err("is out of bounds".to_owned())
                 }
                 _ => Ok(duration),

@@ -4,9 +4,9 @@
 mod later;
 mod works;
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
-use super::value::render_duration;
+use crds::duration::GoDuration;
 
 /// One variable.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ pub enum Kind {
     /// A number of whole seconds, at most so many.
     Seconds(usize),
     /// A duration within bounds, both included.
-    Duration(Duration, Duration),
+    Duration(GoDuration, GoDuration),
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// Several of these words, with commas between.
@@ -58,12 +58,9 @@ impl fmt::Display for Kind {
             Self::Switch => formatter.write_str("true or false"),
             Self::Count(min, max) => write!(formatter, "a whole number from {min} to {max}"),
             Self::Seconds(max) => write!(formatter, "whole seconds from 0 to {max}, without a unit"),
-            Self::Duration(min, max) => write!(
-                formatter,
-                "a duration such as 500us, 1.5s or 1h30m, from {} to {}",
-                render_duration(*min),
-                render_duration(*max)
-            ),
+            Self::Duration(min, max) => {
+                write!(formatter, "a duration such as 500us, 1.5s or 1h30m, from {min} to {max}")
+            }
             Self::OneOf(words) => formatter.write_str(&words.join(", ")),
             Self::AnyOf(words) => write!(formatter, "a comma list of {}", words.join(", ")),
             Self::Paths => formatter.write_str("a comma list of paths"),
@@ -127,10 +124,10 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-const ZERO: Duration = Duration::ZERO;
-const MILLI: Duration = Duration::from_millis(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3_600);
+const ZERO: GoDuration = GoDuration::ZERO;
+const MILLI: GoDuration = GoDuration::from_millis(1);
+const MINUTE: GoDuration = GoDuration::from_secs(60);
+const HOUR: GoDuration = GoDuration::from_secs(3_600);
 
 #[cfg(test)]
 mod tests {

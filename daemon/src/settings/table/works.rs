@@ -1,6 +1,6 @@
 //! The variables on which this version acts.
 
-use std::time::Duration;
+use crds::duration::GoDuration;
 
 use super::{
     HOUR, Kind,
@@ -8,7 +8,7 @@ use super::{
     MILLI, MINUTE, Status, Variable, ZERO,
 };
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: GoDuration = GoDuration::from_secs(86_400);
 const LEVELS: &[&str] = &["panic", "fatal", "error", "warn", "warning", "info", "debug", "trace"];
 
 const fn works(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Variable {
