@@ -21,13 +21,15 @@ Examples:
   wicketgated serve --config /etc/wicketgate.conf      one node, told by its settings
   wicketgated --config gubernator.conf                 the same, as Gubernator is started
   wicketgated health                                   is the node on this machine healthy?
+  wicketgated hit checkout account:12345               take one hit of a declared limit
   wicketgated load --duration 10s                      measure the node on this machine
 
 Settings: docs/configuration.md lists every variable. The environment wins over the file.
 
 Exit codes:
-  0   done          2   health: unhealthy           64  wrong command line or setting
-  65  bad manifest  69  nobody answers, port taken  70  a fault of ours";
+  0   done          1   hit: refused                2   health: unhealthy
+  64  wrong command line or setting                 65  bad manifest
+  69  nobody answers, port taken                    70  a fault of ours";
 
 /// What was written on the command line.
 #[derive(Clone, Debug, Parser)]
@@ -72,6 +74,8 @@ pub enum Command {
     Check(Check),
     /// Ask a running node whether it is healthy
     Health(Health),
+    /// Take a hit of a limit and print the answer
+    Hit(Hit),
     /// Send a bounded load and print throughput and latency
     Load(Load),
     /// Print a completion script for a shell
@@ -139,6 +143,35 @@ pub struct Health {
     /// Where the node serves HTTP [default: GUBER_HTTP_ADDRESS, else http://localhost:1050]
     #[arg(value_name = "URL")]
     pub url: Option<String>,
+}
+
+/// Arguments of `hit`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  wicketgated hit checkout account:12345
+  wicketgated hit checkout account:12345 --hits 0           look without taking
+  wicketgated hit adhoc me --limit 10 --duration 1m         a limit that nobody declared
+
+Exit code 0 where the hit is admitted, 1 where it is refused, 64 where the request is wrong, 69 where nobody
+answers.")]
+pub struct Hit {
+    /// Name of the limit
+    pub name: String,
+    /// Who is counted under that name
+    pub unique_key: String,
+    /// Hits to take; 0 looks, negative gives back
+    #[arg(long, value_name = "COUNT", default_value = "1", allow_negative_numbers = true)]
+    pub hits: i64,
+    /// Limit, for a name that nobody declared
+    #[arg(long, value_name = "HITS", default_value = "0", value_parser = clap::value_parser!(i64).range(0..))]
+    pub limit: i64,
+    /// Duration, for a name that nobody declared
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
+    pub duration: Duration,
+    /// Where gRPC is served
+    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:1051")]
+    pub address: Address,
 }
 
 /// Arguments of `load`.

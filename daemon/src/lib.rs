@@ -4,6 +4,7 @@ pub mod app;
 pub mod args;
 pub mod clock;
 pub mod health;
+pub mod hit;
 pub mod limiter;
 pub mod limits;
 pub mod load;

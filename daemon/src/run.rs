@@ -23,6 +23,7 @@ pub fn run(arguments: Args) -> Exit {
             Err(error) => complain(&error, Exit::Manifests),
         },
         Command::Health(arguments) => block_on(crate::health::run(&arguments, &Environment)),
+        Command::Hit(arguments) => block_on(crate::hit::run(&arguments)),
         Command::Load(arguments) => block_on(crate::load::run(&arguments)),
         Command::Completions(arguments) => {
             crate::args::write_completions(&arguments, &mut std::io::stdout());

@@ -17,3 +17,6 @@ pub use write::{Answers, Note};
 pub const MAX_ITEMS: usize = 1000;
 /// The largest message we take, in bytes, as Gubernator's servers do.
 pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests;

@@ -300,5 +300,5 @@ fn clamp(number: i128) -> i64 {
 }
 
 fn clamp_big(number: &BigInt) -> i64 {
-    number.to_i64().unwrap_or(if number < &BigInt::zero() { i64::MIN } else { i64::MAX })
+    number.to_i64().unwrap_or_else(|| if number < &BigInt::zero() { i64::MIN } else { i64::MAX })
 }

@@ -47,6 +47,10 @@ impl Operation {
         UnixMillis::new(self.at)
     }
 
+    pub(crate) const fn is_leaky(&self) -> bool {
+        self.algorithm == 1
+    }
+
     /// Asks and takes nothing.
     pub(crate) const fn is_probe(&self) -> bool {
         self.hits == 0 && self.behavior & RESET == 0

@@ -1,6 +1,9 @@
 //! Any sequence of requests: the engine answers as the naive model does, and never panics.
 #![no_main]
 
+// The files shared with the engine's tests know it by its full name.
+extern crate engine as wicketgate_engine;
+
 #[path = "../../engine/tests/model.rs"]
 mod model;
 #[path = "../../engine/tests/operation.rs"]

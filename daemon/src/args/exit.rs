@@ -7,6 +7,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done as asked.
     Ok,
+    /// `hit`: the limit refused it.
+    Refused,
     /// `health`: the daemon answered that it is unhealthy.
     Unhealthy,
     /// The command line or a setting is wrong; nothing was started.
@@ -25,6 +27,7 @@ impl Exit {
     pub const fn code(self) -> u8 {
         match self {
             Self::Ok => 0,
+            Self::Refused => 1,
             Self::Unhealthy => 2,
             Self::Usage => 64,
             Self::Manifests => 65,

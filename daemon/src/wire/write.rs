@@ -74,7 +74,7 @@ impl Answers {
             + number_len(remaining)
             + number_len(reset_time)
             + retry.map_or(0, |(key, value)| entry_field_len(key, value))
-            + notes.iter().map(|note| note.entry()).map(|(k, v)| entry_field_len(k, v)).sum::<usize>();
+            + notes_len(notes);
         self.open(len);
         if over {
             self.bytes.extend_from_slice(&[0x08, 1]);
@@ -85,40 +85,39 @@ impl Answers {
         if let Some((key, value)) = retry {
             self.entry(key, value);
         }
-        for note in notes {
-            let (key, value) = note.entry();
-            self.entry(key, value);
-        }
+        self.notes(notes);
     }
 
     /// One item that could not be decided.
     pub fn error(&mut self, text: &str, notes: &[Note<'_>]) {
         let len = text_len(text.len())
-            + notes.iter().map(|note| note.entry()).map(|(k, v)| entry_field_len(k, v)).sum::<usize>();
+            + notes_len(notes);
         self.open(len);
         self.text(0x2a, text);
-        for note in notes {
-            let (key, value) = note.entry();
-            self.entry(key, value);
-        }
+        self.notes(notes);
     }
 
     /// One item that another node answered, with what we have to add. `answer` is a RateLimitResp;
     /// entries of a map may follow one another in any order, so ours simply come after its own.
     pub fn passed_on(&mut self, answer: &[u8], notes: &[Note<'_>]) {
         let len = answer.len()
-            + notes.iter().map(|note| note.entry()).map(|(k, v)| entry_field_len(k, v)).sum::<usize>();
+            + notes_len(notes);
         self.open(len);
         self.bytes.extend_from_slice(answer);
-        for note in notes {
-            let (key, value) = note.entry();
-            self.entry(key, value);
-        }
+        self.notes(notes);
     }
 
     /// Items already written as by these methods.
     pub fn append(&mut self, written: &[u8]) {
         self.bytes.extend_from_slice(written);
+    }
+
+    #[inline]
+    fn notes(&mut self, notes: &[Note<'_>]) {
+        for note in notes {
+            let (key, value) = note.entry();
+            self.entry(key, value);
+        }
     }
 
     #[inline]
@@ -218,6 +217,11 @@ impl Digits {
     fn as_str(&self) -> &str {
         std::str::from_utf8(&self.text[self.from..]).unwrap_or("0")
     }
+}
+
+#[inline]
+fn notes_len(notes: &[Note<'_>]) -> usize {
+    notes.iter().map(|note| note.entry()).map(|(key, value)| entry_field_len(key, value)).sum()
 }
 
 #[inline]

@@ -1,0 +1,10 @@
+//! The daemon's library from outside.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a helper of a test may fail it; clippy knows test functions only"
+)]
+
+mod fuzz_wire;
+mod wire_decode;
