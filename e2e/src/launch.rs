@@ -50,13 +50,11 @@ impl Launch {
             .env("GUBER_LOG_FORMAT", "json")
     }
 
-    /// `wicketgated standalone` on the manifests in `path`, which ask for `replicas` nodes.
+    /// `wicketgated standalone` on the manifests in `path`, which ask for `replicas` nodes; logging JSON.
     pub fn standalone(path: &Path, replicas: usize) -> Self {
-        let mut launch = Self::with(&["standalone", "--grpc-address", "127.0.0.1:0", "--http-address"])
-            .arg("127.0.0.1:0")
-            .arg("-f")
-            .arg(path)
-            .env("GUBER_LOG_FORMAT", "json");
+        let addresses = ["--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"];
+        let mut launch = Self::with(&["standalone", "--log-format", "json"]);
+        launch.command.args(addresses).arg("-f").arg(path);
         launch.nodes = replicas;
         launch
     }

@@ -60,11 +60,7 @@ async fn replay<'a>(wire: &Wire, sequence: &'a Sequence) -> (&'a str, Played) {
             return (&sequence.kind, played);
         }
     }
-    panic!(
-        "{}: late {TRIES} times; this machine is too busy to keep a pace of {} ms",
-        sequence.id,
-        play::MAX_LATE
-    )
+    panic!("{}: late {TRIES} times; this machine is too busy to keep the pace of the recording", sequence.id)
 }
 
 /// What was compared, and what differed.

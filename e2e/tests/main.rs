@@ -4,6 +4,8 @@
 mod bad_input;
 mod conformance;
 mod declared;
+mod differences;
+mod docs;
 mod lifecycle;
 mod manifests;
 mod originals;

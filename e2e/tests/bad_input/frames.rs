@@ -110,16 +110,15 @@ async fn frames_that_grpc_does_not_know_are_refused() {
             Code::ResourceExhausted,
         ),
     ];
+    let mut differ = Vec::new();
     for (what, fields, pieces, code) in cases {
         let answer = exchange(&send, head(fields), &pieces).await.unwrap();
-        assert_eq!(
-            (answer.status, answer.code()),
-            (StatusCode::OK, Some(code)),
-            "{what}: {:?}",
-            answer.fields
-        );
-        assert!(!answer.fields["grpc-message"].is_empty(), "{what}: says why");
+        let says_why = answer.fields.get("grpc-message").is_some_and(|message| !message.is_empty());
+        if (answer.status, answer.code(), says_why) != (StatusCode::OK, Some(code), true) {
+            differ.push(format!("{what}: not {code:?}, but {} {:?}", answer.status, answer.fields));
+        }
     }
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
     let answer = exchange(&send, head(&[("content-type", "text/plain")]), &[good]).await.unwrap();
     assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "as gRPC's own document asks");
     still_serves(&mut daemon).await;
@@ -158,7 +157,11 @@ async fn a_reader_with_a_small_window_gets_a_long_reply_whole() {
 #[tokio::test]
 async fn many_streams_of_one_connection_are_all_answered() {
     let mut daemon = Launch::serve().start().await;
-    let send = connect(daemon.node().grpc, &Builder::new()).await;
+    // As clients do, it holds back until it knows how many streams the server takes, and has room for the
+    // replies of all of them.
+    let mut patient = Builder::new();
+    patient.initial_max_send_streams(100).initial_connection_window_size(5 << 20);
+    let send = connect(daemon.node().grpc, &patient).await;
     let body = [call("streams", 1)];
     let answers = join_all((0..2_000).map(|_| exchange(&send, head(&[]), &body))).await;
     let mut left: Vec<_> =

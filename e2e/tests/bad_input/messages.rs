@@ -61,8 +61,12 @@ async fn a_message_above_a_mebibyte_is_refused_and_one_below_is_not() {
     let mut daemon = Launch::serve().start().await;
     let client = daemon.node().client().await;
     let request = |length| token(&"k".repeat(length), 1, 10, 60_000);
-    let fits = client.hit_one(request(MIB - 64)).await;
-    assert_eq!(decision(&fits), (Under, 9));
+    let longest = client.hit_one(request(4_096)).await;
+    assert_eq!(decision(&longest), (Under, 9));
+    // The message fits, and the key is too long for the table all the same.
+    let long = client.hit(vec![request(MIB - 64), token("beside", 1, 10, 60_000)]).await;
+    assert_eq!(long[0].error, "field 'unique_key' cannot be longer than 4096 bytes; it has 1048512");
+    assert_eq!(decision(&long[1]), (Under, 9));
 
     let large = GetRateLimitsReq { requests: vec![request(MIB)] }.encode_to_vec();
     let status = client.raw(GET_RATE_LIMITS, large.clone().into()).await.expect_err("refused");

@@ -37,8 +37,16 @@ async fn good_manifests_pass() {
 #[tokio::test]
 async fn the_examples_of_the_repository_pass() {
     let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
-    let ended = Launch::with(&["check", "-f", examples]).run().await;
-    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    let mut checked = 0;
+    for entry in std::fs::read_dir(examples).expect("a folder of examples") {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let ended = Launch::with(&["check", "-f"]).arg(&path).run().await;
+            assert_eq!(ended.code, Some(0), "{}: {}{}", path.display(), ended.stdout, ended.stderr);
+            checked += 1;
+        }
+    }
+    assert!(checked > 0, "{examples} has manifests");
 }
 
 #[tokio::test]

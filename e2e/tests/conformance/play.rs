@@ -9,9 +9,12 @@ use super::compare::difference;
 use super::recorded::{Asked, Sequence};
 use super::wire::Wire;
 
-/// A step that was answered later than this spoils its sequence: no step comes within 120 ms of an
-/// expiry, and where the server's clock rules, reset times are compared to 40 ms.
-pub(crate) const MAX_LATE: i64 = 35;
+/// A step that was answered later than this spoils its sequence. Where requests carry their instant, no
+/// step comes within 120 ms of an expiry; where the server's clock rules, reset times are compared to 40 ms.
+fn max_late(sequence: &Sequence) -> i64 {
+    if sequence.created_at { 100 } else { 35 }
+}
+
 /// How far the steps of a calendar sequence stay from the ends of the minute.
 const MARGIN: i64 = 3_000;
 const MINUTE: i64 = 60_000;
@@ -42,7 +45,7 @@ pub(crate) async fn play(wire: &Wire, sequence: &Sequence, attempt: usize) -> Pl
         }
         let requests = step.requests.iter().map(|asked| request(sequence, asked, due, &suffix)).collect();
         let replies = wire.ask(requests).await;
-        if sequence.paced && now_ms() - due > MAX_LATE {
+        if sequence.paced && now_ms() - due > max_late(sequence) {
             return Played { late: true, ..played };
         }
         assert_eq!(replies.len(), step.responses.len(), "{} step {index}: replies", sequence.id);

@@ -7,6 +7,7 @@ use e2e::process::Signal;
 use serde_json::Value;
 
 use super::key_of_another;
+use crate::manifests::Manifests;
 use crate::requests::token;
 use crate::rings;
 
@@ -24,6 +25,16 @@ async fn help_names_the_commands_and_version_the_version() {
     let version = Launch::with(&["--version"]).run().await;
     assert_eq!(version.code, Some(0));
     assert_eq!(version.stdout.trim(), format!("wicketgated {}", env!("CARGO_PKG_VERSION")));
+}
+
+#[tokio::test]
+async fn standalone_logs_as_its_environment_says() {
+    let manifests = Manifests::cluster(1, &[], &[]);
+    let launch =
+        Launch::with(&["standalone", "--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"]);
+    // Started, it logs JSON: the harness reads its serving line.
+    let daemon = launch.arg("-f").arg(manifests.folder()).env("GUBER_LOG_FORMAT", "json").start().await;
+    assert!(!daemon.records().is_empty());
 }
 
 #[tokio::test]
