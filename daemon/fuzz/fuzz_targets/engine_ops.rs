@@ -7,6 +7,7 @@ extern crate engine as wicketgate_engine;
 #[path = "../../engine/tests/model.rs"]
 mod model;
 #[path = "../../engine/tests/operation.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
 mod operation;
 
 use libfuzzer_sys::fuzz_target;
