@@ -170,10 +170,15 @@ async fn a_forward_without_a_deadline_ends() {
     let members = rings::processes::<2>(&[("GUBER_BATCH_TIMEOUT", "300ms")]).await;
     let key = key_of_the_other(&members[0].client).await;
     members[1].daemon.signal(Signal::Stop);
+    // A process stops a little after it was told to.
+    await_condition("the owner stands still", async || {
+        !members[0].client.hit_one(token(&key, 0, 10, 60_000)).await.error.is_empty()
+    })
+    .await;
     for request in [token(&key, 1, 10, 60_000), with(Behavior::NoBatching, token(&key, 1, 10, 60_000))] {
         let reply = tokio::time::timeout(Duration::from_secs(10), members[0].client.hit_one(request)).await;
-        let error = reply.expect("an owner that stands still holds nobody").error;
-        assert!(error.contains(": rpc error: code = "), "{error}");
+        let reply = reply.expect("an owner that stands still holds nobody");
+        assert!(reply.error.contains(": rpc error: code = "), "{reply:?}");
     }
     members[1].daemon.signal(Signal::Cont);
 }
