@@ -52,7 +52,7 @@ pub(super) fn parse(chunk: &Chunk<'_>) -> Result<Node, Found> {
     }
 }
 
-/// Bounds that no honest manifest comes near, and that a bomb meets within milliseconds.
+/// Bounds that no honest manifest comes near, and that a bomb meets at once.
 fn options() -> serde_yaml::Options {
     serde_yaml::options! {
         budget: serde_yaml::budget! {

@@ -104,7 +104,12 @@ fn kind_of(node: &Node) -> Result<Kind, Found> {
 }
 
 fn broken_rules(rules: &Rules, object: &Value, check: &Check) -> Vec<Found> {
-    let Err(errors) = Validator::new().validate_compiled(&rules.cel, object, None) else {
+    thread_local! {
+        // It registers its functions anew whenever one is made, and cannot be shared between threads.
+        static VALIDATOR: Validator = Validator::new();
+    }
+    let outcome = VALIDATOR.with(|validator| validator.validate_compiled(&rules.cel, object, None));
+    let Err(errors) = outcome else {
         return Vec::new();
     };
     errors
