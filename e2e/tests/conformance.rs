@@ -7,6 +7,7 @@ mod recorded;
 mod wire;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use e2e::launch::Launch;
 use futures_util::StreamExt;
@@ -79,15 +80,10 @@ impl Score {
         self.differences.extend(played.differences.into_iter().map(|text| format!("{} {text}", wire.name())));
     }
 
-    /// Prints the counts; ends the test if a reply differed or one was not compared.
+    /// Shows the counts; ends the test if a reply differed or one was not compared.
     fn settle(&self, sequences: &[Sequence]) {
-        println!(
-            "{:<6} {:<15} {:>9} {:>8} {:>7} {:>8}",
-            "wire", "kind", "sequences", "replies", "differ", "repeats"
-        );
-        for ((wire, kind), [sequences, replies, differ, repeats]) in &self.rows {
-            println!("{wire:<6} {kind:<15} {sequences:>9} {replies:>8} {differ:>7} {repeats:>8}");
-        }
+        // Written, not printed: the test runner keeps back what a passing test prints.
+        std::io::stdout().write_all(self.table().as_bytes()).expect("a standard output");
         let recorded: usize = sequences.iter().map(Sequence::replies).sum();
         let compared: usize = self.rows.values().map(|row| row[1]).sum();
         for text in self.differences.iter().take(SHOWN) {
@@ -96,5 +92,18 @@ impl Score {
         assert!(self.differences.is_empty(), "{} of {compared} replies differ", self.differences.len());
         assert_eq!(compared, 2 * recorded, "every recorded reply is compared on both wires");
         assert_eq!(recorded, 21_024, "the recording is whole");
+    }
+
+    fn table(&self) -> String {
+        let head = ["wire", "kind", "sequences", "replies", "differ", "repeats"].map(str::to_owned);
+        let rows = self.rows.iter().map(|((wire, kind), [sequences, replies, differ, repeats])| {
+            let [sequences, replies, differ, repeats] =
+                [sequences, replies, differ, repeats].map(usize::to_string);
+            [wire.clone(), kind.clone(), sequences, replies, differ, repeats]
+        });
+        let line = |[wire, kind, sequences, replies, differ, repeats]: [String; 6]| {
+            format!("{wire:<6} {kind:<15} {sequences:>9} {replies:>8} {differ:>7} {repeats:>8}\n")
+        };
+        std::iter::once(head).chain(rows).map(line).collect()
     }
 }
