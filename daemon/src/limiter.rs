@@ -10,7 +10,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tonic::Status;
 
 use crate::clock;
@@ -57,11 +56,11 @@ impl std::fmt::Debug for Decided {
 pub fn decide(
     node: &Arc<Node>,
     service: Service,
-    message: Bytes,
+    message: &[u8],
     timeout: Option<Duration>,
     prefix: usize,
 ) -> Decided {
-    let items = match read(node, service, &message) {
+    let items = match read(node, service, message) {
         Ok(items) => items,
         Err(status) => return Decided::Now(Err(status)),
     };

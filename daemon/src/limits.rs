@@ -151,7 +151,7 @@ impl Declared {
             overrides: entry
                 .overrides
                 .iter()
-                .map(|entry| (entry.matches.clone(), entry.allows.clone()))
+                .map(|entry| (entry.matches.clone(), entry.allows))
                 .collect(),
         }
     }

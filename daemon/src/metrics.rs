@@ -198,7 +198,7 @@ impl Metrics {
     /// The handles of one peer, by its advertise address.
     #[must_use]
     pub fn peer(&self, advertise: &str) -> PeerMetrics {
-        self.peer_families.of(advertise)
+        self.peer_families.of(advertise, &self.durations.send_batch)
     }
 
     /// Stops showing a peer that has left the ring.

@@ -9,6 +9,7 @@ mod connection;
 mod fallback;
 mod front;
 mod http;
+mod observe;
 mod services;
 mod threads;
 mod timeout;

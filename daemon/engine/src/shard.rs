@@ -4,7 +4,7 @@
 use hashbrown::HashTable;
 
 use crate::bucket::{Bucket, Keep, Verdict};
-use crate::key::{self, Key};
+use crate::key::{Key, Probe};
 use crate::{Hit, UnixMillis};
 
 /// Slots a block. Blocks are never moved, so a shard grows by one small allocation instead of
@@ -71,15 +71,16 @@ impl Shard {
         }
     }
 
-    /// Answers one hit whose key hashes to `hash`.
-    pub(crate) fn hit(&mut self, hash: u64, hit: &Hit<'_>) -> (Effect, Verdict) {
+    /// Answers one hit, whose key is `probe`.
+    #[inline]
+    pub(crate) fn hit(&mut self, probe: &Probe<'_>, hit: &Hit<'_>) -> (Effect, Verdict) {
         let blocks = &self.blocks;
-        let found = self.index.find(hash, |&at| slot(blocks, at).key.is(hit.name, hit.unique_key));
+        let found = self.index.find(probe.hash, |&at| probe.is(&slot(blocks, at).key));
         let Some(&at) = found else {
             self.counts.missed += 1;
             let (opened, verdict) = Bucket::open(hit);
             let Some(bucket) = opened else { return (Effect::Passed, verdict) };
-            self.insert(hash, Key::new(hit.name, hit.unique_key), bucket);
+            self.insert(probe.hash, probe.to_key(), bucket);
             return (Effect::Created { grown: true }, verdict);
         };
         self.touch(at);
@@ -95,7 +96,7 @@ impl Shard {
         self.counts.found += 1;
         let (keep, verdict) = bucket.apply(hit);
         if keep == Keep::Dropped {
-            self.remove(hash, at);
+            self.remove(probe.hash, at);
             return (Effect::Dropped, verdict);
         }
         (Effect::Found, verdict)
@@ -249,8 +250,7 @@ impl Shard {
 }
 
 fn hash_of(blocks: &[Box<[Slot]>], seed: u64, at: u32) -> u64 {
-    let (name, unique_key) = slot(blocks, at).key.parts();
-    key::hash(seed, name, unique_key)
+    slot(blocks, at).key.hash(seed)
 }
 
 #[inline]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::bucket::Verdict;
-use crate::key;
+use crate::key::Probe;
 use crate::shard::{Effect, Shard};
 use crate::{Hit, UnixMillis};
 
@@ -71,10 +71,10 @@ impl Table {
     ///
     /// Allocates nothing for a key that exists.
     pub fn hit(&self, hit: &Hit<'_>) -> Verdict {
-        let hash = key::hash(self.seed, hit.name.as_bytes(), hit.unique_key.as_bytes());
-        let home = self.home(hash);
+        let probe = Probe::new(self.seed, hit.name, hit.unique_key);
+        let home = self.home(probe.hash);
         let mut shard = lock(&self.shards[home]);
-        let (effect, verdict) = shard.hit(hash, hit);
+        let (effect, verdict) = shard.hit(&probe, hit);
         match effect {
             Effect::Found | Effect::Passed | Effect::Created { grown: false } => {}
             Effect::Dropped => {

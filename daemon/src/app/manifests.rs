@@ -74,7 +74,7 @@ impl Loaded {
     }
 
     /// A value that only this machine can judge.
-    pub(super) fn invalid(&self, field: &str, why: String) -> ManifestError {
+    pub(super) fn invalid(&self, field: &str, why: &str) -> ManifestError {
         ManifestError::Together(format!("RateLimitCluster {}: {field}: {why}", self.document.cluster))
     }
 

@@ -59,7 +59,7 @@ impl NodePlan {
 pub(super) fn of_cluster(loaded: &Loaded, arguments: &Standalone) -> Result<Vec<NodePlan>, AppError> {
     let start = &loaded.document.start;
     let calendar = Calendar::new(&start.time_zone)
-        .map_err(|unknown| loaded.invalid("spec.timeZone", unknown.to_string()))?;
+        .map_err(|unknown| loaded.invalid("spec.timeZone", &unknown.to_string()))?;
     let hash = match start.hash {
         declared::Hash::XXH3 => RingHash::Xxh3,
         declared::Hash::FNV1 => RingHash::Fnv1,

@@ -48,15 +48,15 @@ async fn run(nodes: Arc<[Arc<Node>]>, paths: Vec<PathBuf>, load: Load, mut last:
         }
         let paths = paths.clone();
         let Ok(loaded) = tokio::task::spawn_blocking(move || load(&paths)).await else { continue };
-        last = Some(take(&nodes, last, loaded.map_err(|error| error.to_string())));
+        last = Some(take(&nodes, &last, loaded.map_err(|error| error.to_string())));
     }
 }
 
 /// Takes into force what was loaded, if it is another document; tells of what is wrong once.
-fn take(nodes: &[Arc<Node>], last: Last, loaded: Result<Loaded, String>) -> Result<Loaded, String> {
+fn take(nodes: &[Arc<Node>], last: &Last, loaded: Result<Loaded, String>) -> Result<Loaded, String> {
     let Some(first) = nodes.first() else { return loaded };
     match &loaded {
-        Err(problem) if !matches!(&last, Some(Err(known)) if known == problem) => {
+        Err(problem) if !matches!(last, Some(Err(known)) if known == problem) => {
             for node in nodes {
                 node.metrics().reloads_failed.inc();
             }
@@ -73,7 +73,7 @@ fn take(nodes: &[Arc<Node>], last: Last, loaded: Result<Loaded, String>) -> Resu
                     node.metrics().reloads_succeeded.inc();
                 }
             }
-            if let Some(Ok(before)) = &last
+            if let Some(Ok(before)) = last
                 && loaded.needs_restart(before)
             {
                 tracing::warn!("what changed beside the limits takes a restart");

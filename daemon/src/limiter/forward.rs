@@ -7,6 +7,7 @@ use engine::{Behavior, UnixMillis};
 use futures_util::future::join_all;
 
 use super::home;
+use crate::clock;
 use crate::node::Node;
 use crate::peers::{AskError, Peer};
 use crate::wire::{self, Answers, Item, Note, forward_record};
@@ -54,7 +55,10 @@ impl Forwards {
     /// Asks all nodes at once, and puts their answers between the `local` ones.
     pub(super) async fn gather(self, node: &Arc<Node>, local: Vec<u8>, timeout: Option<Duration>) -> Vec<u8> {
         let Self { groups, holes } = self;
+        let started = clock::tick();
         let answered = join_all(groups.into_iter().map(|group| answers_of(node, group, timeout))).await;
+        let took = clock::between(started, clock::tick()).as_secs_f64();
+        node.metrics().durations.async_request.observe(took);
         let mut answered: Vec<_> = answered.iter().map(|answers| wire::records(answers)).collect();
         let mut all = Answers::with_room(0, 0);
         let mut done = 0;

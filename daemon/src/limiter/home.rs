@@ -13,7 +13,7 @@ use super::forward::Group;
 use super::local::{Desk, joined_key};
 use crate::clock;
 use crate::node::Node;
-use crate::peers::{AskError, Member, PeerSet};
+use crate::peers::{AskError, Member, Peer, PeerSet};
 use crate::settings::OnOwnerUnavailable;
 use crate::wire::{self, Answers, Item, MAX_ITEMS, Note};
 
@@ -32,6 +32,7 @@ pub(super) async fn find(
     let kind = match &error {
         AskError::NotSent(_) => &errors.peer_not_connected,
         AskError::Unknown(_) => &errors.timeout_forwarding,
+        AskError::Mismatch(_) => &errors.item_mismatch,
     };
     kind.inc_by(group.items as u64);
     let owner = group.peer.address();
@@ -46,7 +47,7 @@ pub(super) async fn find(
         items,
     };
     let all = (0..search.items.len()).collect();
-    let mut homeless = search.sort_out(all, &error);
+    let mut homeless = search.sort_out(&group.peer, all, &error);
     while !homeless.is_empty() && search.tried.len() < MAX_TRIES {
         homeless = search.round(homeless, timeout).await;
     }
@@ -73,10 +74,13 @@ type Home = (Member, Option<&'static str>);
 
 impl Search<'_> {
     /// Those of `items` that may be asked again after `error`; the others are told.
-    fn sort_out(&mut self, items: Vec<usize>, error: &AskError) -> Vec<usize> {
+    fn sort_out(&mut self, peer: &Peer, items: Vec<usize>, error: &AskError) -> Vec<usize> {
         match error {
-            AskError::NotSent(_) => items,
-            AskError::Unknown(status) => {
+            AskError::NotSent(_) => {
+                peer.count_retries(items.len());
+                items
+            }
+            AskError::Unknown(status) | AskError::Mismatch(status) => {
                 for nth in items {
                     self.fail(nth, status);
                 }
@@ -112,12 +116,11 @@ impl Search<'_> {
         let asked = join_all(groups.iter().map(|(group, _, _)| group.ask(timeout))).await;
         let mut homeless = Vec::new();
         for ((group, how, members), answer) in groups.into_iter().zip(asked) {
-            let peer = group.peer.address();
             match answer {
-                Ok(answer) => self.take(peer, how, members, &answer),
+                Ok(answer) => self.take(group.peer.address(), how, members, &answer),
                 Err(error) => {
-                    self.tried.insert(peer.to_owned());
-                    homeless.extend(self.sort_out(members, &error));
+                    self.tried.insert(group.peer.address().to_owned());
+                    homeless.extend(self.sort_out(&group.peer, members, &error));
                 }
             }
         }

@@ -15,6 +15,8 @@ pub struct PeerMetrics {
     pub queue_length: IntGauge,
     /// How long a forwarded batch took, in seconds.
     pub send_duration: Histogram,
+    /// The same, over all peers.
+    pub send_batch: Histogram,
 }
 
 #[derive(Clone, Debug)]
@@ -48,11 +50,12 @@ impl PeerFamilies {
         })
     }
 
-    pub(super) fn of(&self, advertise: &str) -> PeerMetrics {
+    pub(super) fn of(&self, advertise: &str, send_batch: &Histogram) -> PeerMetrics {
         PeerMetrics {
             retries: self.retries.with_label_values(&[advertise]),
             queue_length: self.queue_length.with_label_values(&[advertise]),
             send_duration: self.send_duration.with_label_values(&[advertise]),
+            send_batch: send_batch.clone(),
         }
     }
 

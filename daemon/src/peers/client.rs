@@ -27,12 +27,15 @@ pub enum AskError {
     /// It may have: asking again could count twice.
     #[error("{0}")]
     Unknown(Status),
+    /// It did, and answered with another number of items: whose answer is whose, nobody knows.
+    #[error("{0}")]
+    Mismatch(Status),
 }
 
 impl AskError {
     pub(crate) const fn status(&self) -> &Status {
         match self {
-            Self::NotSent(status) | Self::Unknown(status) => status,
+            Self::NotSent(status) | Self::Unknown(status) | Self::Mismatch(status) => status,
         }
     }
 }

@@ -39,6 +39,7 @@ pub struct Peer {
     queue: mpsc::Sender<Ask>,
     client: Client,
     batching: Batching,
+    metrics: PeerMetrics,
     failure: Arc<Mutex<Option<(Tick, String)>>>,
 }
 
@@ -57,8 +58,9 @@ impl Peer {
         let client = Client::new(dial, batching.timeout)?;
         let (queue, asks) = mpsc::channel(CAPACITY);
         let failure = Arc::new(Mutex::new(None));
-        let sender = Sender { client: client.clone(), batching, metrics };
-        let peer = Self { address: address.into(), dial: dial.to_owned(), queue, client, batching, failure };
+        let sender = Sender { client: client.clone(), batching, metrics: metrics.clone() };
+        let (address, dial) = (address.into(), dial.to_owned());
+        let peer = Self { address, dial, queue, client, batching, metrics, failure };
         Ok((peer, sender.run(asks)))
     }
 
@@ -100,6 +102,11 @@ impl Peer {
         answer
     }
 
+    /// Counts items that look for another node, since this one could not be reached.
+    pub fn count_retries(&self, items: usize) {
+        self.metrics.retries.inc_by(items as u64);
+    }
+
     /// What went wrong with the node of late, if anything did.
     #[must_use]
     pub fn recent_failure(&self) -> Option<String> {
@@ -138,7 +145,7 @@ fn one_each(answer: Bytes, items: usize) -> Result<Bytes, AskError> {
 }
 
 fn wrong_size() -> AskError {
-    AskError::Unknown(Status::internal("server responded with incorrect rate limit list size"))
+    AskError::Mismatch(Status::internal("server responded with incorrect rate limit list size"))
 }
 
 /// The task behind a [`Peer`].
@@ -208,7 +215,9 @@ impl Sender {
             several => several.iter().flat_map(|ask| ask.records.iter().copied()).collect(),
         };
         let answer = self.client.get_peer_rate_limits(request.into(), self.batching.timeout).await;
-        self.metrics.send_duration.observe(clock::between(started, clock::tick()).as_secs_f64());
+        let took = clock::between(started, clock::tick()).as_secs_f64();
+        self.metrics.send_duration.observe(took);
+        self.metrics.send_batch.observe(took);
         let parts = answer.and_then(|answer| {
             let ranges = split(&answer, asks.iter().map(|ask| ask.items)).ok_or_else(wrong_size)?;
             Ok(ranges.into_iter().map(|range| answer.slice(range)).collect::<Vec<_>>())

@@ -8,6 +8,9 @@ use proto::gubernator::HealthCheckResp;
 use tonic::Status;
 
 use super::gateway::Front;
+use super::grpc::Method;
+use super::observe::{self, InFlight};
+use crate::clock;
 use crate::limiter::{self, Decided, Service};
 use crate::node::Node;
 
@@ -15,21 +18,30 @@ use crate::node::Node;
 #[derive(Clone, Debug)]
 pub struct NodeFront(pub Arc<Node>);
 
+impl NodeFront {
+    /// These two take no time worth a reading.
+    fn observed<T>(&self, method: Method, answer: Result<T, Status>) -> Result<T, Status> {
+        observe::done(&self.0, method, clock::tick(), answer.is_ok());
+        answer
+    }
+}
+
 impl Front for NodeFront {
     async fn get_rate_limits(&self, request: Bytes, timeout: Option<Duration>) -> Result<Bytes, Status> {
-        match limiter::decide(&self.0, Service::Clients, request, timeout, 0) {
-            Decided::Now(answer) => answer,
-            Decided::Later(answer) => answer.await,
-        }
-        .map(Bytes::from)
+        let call = InFlight::new(&self.0, Method::GetRateLimits, clock::tick());
+        let answer = match limiter::decide(&self.0, Service::Clients, &request, timeout, 0) {
+            Decided::Now(answer) => call.watch(std::future::ready(answer)).await,
+            Decided::Later(answer) => call.watch(answer).await,
+        };
+        answer.map(Bytes::from)
     }
 
     fn health_check(&self) -> Result<HealthCheckResp, Status> {
-        self.0.health_check()
+        self.observed(Method::HealthCheck, self.0.health_check())
     }
 
     fn live_check(&self) -> Result<(), Status> {
-        self.0.live_check()
+        self.observed(Method::LiveCheck, self.0.live_check())
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine::Tick;
 use proto::gubernator::{LiveCheckResp, UpdatePeerGlobalsResp};
 use tonic::Status;
 use tonic::service::Routes;
 
 use super::call::{PREFIX, frame};
+use super::observe::{self, InFlight};
 use crate::clock;
 use crate::limiter::{self, Decided, Service};
 use crate::node::Node;
@@ -105,8 +105,8 @@ impl Door {
     pub(crate) fn answer(&self, method: Method, message: Bytes, timeout: Option<Duration>) -> Answer {
         let started = clock::tick();
         let answer = match method {
-            Method::GetRateLimits => self.decide(Service::Clients, message, timeout),
-            Method::GetPeerRateLimits => self.decide(Service::Peers, message, timeout),
+            Method::GetRateLimits => self.decide(Service::Clients, &message, timeout),
+            Method::GetPeerRateLimits => self.decide(Service::Peers, &message, timeout),
             Method::HealthCheck => Answer::Now(self.node.health_check().map(|health| encode(&health))),
             Method::LiveCheck => Answer::Now(self.node.live_check().map(|()| encode(&LiveCheckResp {}))),
             Method::UpdatePeerGlobals => {
@@ -116,69 +116,21 @@ impl Door {
         };
         match answer {
             Answer::Now(answer) => {
-                Observed { node: &*self.node, method, started }.done(answer.is_ok());
+                observe::done(&self.node, method, started, answer.is_ok());
                 Answer::Now(answer)
             }
             Answer::Later(answer) => {
-                let guard = InFlight { node: Arc::clone(&self.node), method, started, ok: false };
-                Answer::Later(Box::pin(guard.watch(answer)))
+                let watched = InFlight::new(&self.node, method, started).watch(answer);
+                Answer::Later(Box::pin(watched))
             }
         }
     }
 
-    fn decide(&self, service: Service, message: Bytes, timeout: Option<Duration>) -> Answer {
+    fn decide(&self, service: Service, message: &[u8], timeout: Option<Duration>) -> Answer {
         match limiter::decide(&self.node, service, message, timeout, PREFIX) {
             Decided::Now(answer) => Answer::Now(answer.map(frame)),
             Decided::Later(answer) => Answer::Later(Box::pin(async move { answer.await.map(frame) })),
         }
-    }
-}
-
-/// A call whose outcome is to be told to the metrics.
-struct Observed<'a> {
-    node: &'a Node,
-    method: Method,
-    started: Tick,
-}
-
-impl Observed<'_> {
-    fn done(&self, ok: bool) {
-        let methods = &self.node.metrics().grpc;
-        let method = match self.method {
-            Method::GetRateLimits => &methods.get_rate_limits,
-            Method::HealthCheck => &methods.health_check,
-            Method::LiveCheck => &methods.live_check,
-            Method::GetPeerRateLimits => &methods.get_peer_rate_limits,
-            Method::UpdatePeerGlobals => &methods.update_peer_globals,
-        };
-        method.record(ok, clock::between(self.started, clock::tick()));
-    }
-}
-
-/// A call that waits for other nodes: it is told even where its caller leaves first.
-struct InFlight {
-    node: Arc<Node>,
-    method: Method,
-    started: Tick,
-    ok: bool,
-}
-
-impl InFlight {
-    async fn watch(
-        mut self,
-        answer: Pin<Box<dyn Future<Output = Result<Bytes, Status>> + Send>>,
-    ) -> Result<Bytes, Status> {
-        self.node.metrics().concurrent_checks.inc();
-        let answer = answer.await;
-        self.ok = answer.is_ok();
-        answer
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.node.metrics().concurrent_checks.dec();
-        Observed { node: &self.node, method: self.method, started: self.started }.done(self.ok);
     }
 }
 

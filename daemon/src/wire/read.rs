@@ -99,30 +99,32 @@ pub(crate) fn split(
 
 fn item(bytes: &[u8]) -> Result<Item<'_>, WireError> {
     let mut reader = Reader { bytes };
-    let (mut name, mut unique_key) = (&[][..], &[][..]);
+    let (mut name, mut unique_key) = ("", "");
     let (mut hits, mut limit, mut duration, mut burst) = (0, 0, 0, 0);
     let (mut algorithm, mut behavior, mut created_at) = (0, 0, None);
     while !reader.bytes.is_empty() {
-        let (field, wire) = reader.tag()?;
-        match (field, wire) {
-            (1, LEN) => name = reader.slice()?,
-            (2, LEN) => unique_key = reader.slice()?,
-            (3, VARINT) => hits = reader.int64()?,
-            (4, VARINT) => limit = reader.int64()?,
-            (5, VARINT) => duration = reader.int64()?,
-            (6, VARINT) => algorithm = reader.int32()?,
-            (7, VARINT) => behavior = reader.int32()?,
-            (8, VARINT) => burst = reader.int64()?,
-            (9, LEN) => metadata_entry(reader.slice()?)?,
-            (10, VARINT) => created_at = Some(reader.int64()?),
-            (1..=10, _) => return Err(WireError::WireType(FIELDS[(field - 1) as usize])),
-            _ => reader.skip(field, wire, 0)?,
+        // Field number and wire type in one: the tags of `RateLimitReq` are all one byte.
+        match reader.raw_tag()? {
+            0x0a => name = utf8(reader.slice()?, "name")?,
+            0x12 => unique_key = utf8(reader.slice()?, "unique_key")?,
+            0x18 => hits = reader.int64()?,
+            0x20 => limit = reader.int64()?,
+            0x28 => duration = reader.int64()?,
+            0x30 => algorithm = reader.int32()?,
+            0x38 => behavior = reader.int32()?,
+            0x40 => burst = reader.int64()?,
+            0x4a => metadata_entry(reader.slice()?)?,
+            0x50 => created_at = Some(reader.int64()?),
+            tag => match FIELDS.get((tag >> 3).wrapping_sub(1) as usize) {
+                Some(field) => return Err(WireError::WireType(field)),
+                None => reader.skip(tag >> 3, tag & 7, 0)?,
+            },
         }
     }
     Ok(Item {
         request: Request {
-            name: utf8(name, "name")?,
-            unique_key: utf8(unique_key, "unique_key")?,
+            name,
+            unique_key,
             hits,
             limit,
             duration,
@@ -191,11 +193,34 @@ impl<'a> Reader<'a> {
                 self.bytes = rest;
                 Ok(u64::from(first))
             }
+            [first, second, ref rest @ ..] if second < 0x80 => {
+                self.bytes = rest;
+                Ok(u64::from(first & 0x7f) | u64::from(second) << 7)
+            }
             _ => self.long_varint(),
         }
     }
 
+    /// Up to eight bytes at once, which hold any time of ours.
     fn long_varint(&mut self) -> Result<u64, WireError> {
+        if let Some(&word) = self.bytes.first_chunk::<8>() {
+            let word = u64::from_le_bytes(word);
+            let ends = !word & 0x8080_8080_8080_8080;
+            if ends != 0 {
+                // Of the bytes up to the first without its topmost bit, the lower seven bits each.
+                let bits = word & (ends ^ (ends - 1)) & 0x7f7f_7f7f_7f7f_7f7f;
+                let bits = (bits & 0x007f_007f_007f_007f) | (bits & 0x7f00_7f00_7f00_7f00) >> 1;
+                let bits = (bits & 0x0000_3fff_0000_3fff) | (bits & 0x3fff_0000_3fff_0000) >> 2;
+                let bits = (bits & 0x0000_0000_0fff_ffff) | (bits & 0x0fff_ffff_0000_0000) >> 4;
+                self.bytes = &self.bytes[ends.trailing_zeros() as usize / 8 + 1..];
+                return Ok(bits);
+            }
+        }
+        self.longest_varint()
+    }
+
+    #[cold]
+    fn longest_varint(&mut self) -> Result<u64, WireError> {
         let mut value = 0;
         for (nth, &byte) in self.bytes.iter().take(10).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * nth);
@@ -226,8 +251,13 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn tag(&mut self) -> Result<(u32, u32), WireError> {
+        self.raw_tag().map(|tag| (tag >> 3, tag & 7))
+    }
+
+    #[inline]
+    fn raw_tag(&mut self) -> Result<u32, WireError> {
         let tag = u32::try_from(self.varint()?).map_err(|_| WireError::Tag)?;
-        if tag >> 3 == 0 { Err(WireError::Tag) } else { Ok((tag >> 3, tag & 7)) }
+        if tag >> 3 == 0 { Err(WireError::Tag) } else { Ok(tag) }
     }
 
     #[inline]

@@ -64,24 +64,27 @@ impl Answers {
     /// One decided item.
     #[inline]
     pub fn verdict(&mut self, verdict: &Verdict, notes: &[Note<'_>]) {
-        let over = verdict.status == Status::OverLimit;
-        let (limit, remaining) = (verdict.limit.cast_unsigned(), verdict.remaining.cast_unsigned());
-        let reset_time = verdict.reset_time.get().cast_unsigned();
-        let retry = verdict.retry_after.map(Digits::new);
-        let retry = retry.as_ref().map(|digits| ("retry_after_ms", digits.as_str()));
-        let len = 2 * usize::from(over)
-            + number_len(limit)
-            + number_len(remaining)
-            + number_len(reset_time)
-            + retry.map_or(0, |(key, value)| entry_field_len(key, value))
-            + notes_len(notes);
-        self.open(len);
-        if over {
-            self.bytes.extend_from_slice(&[0x08, 1]);
+        let mut body = Body::default();
+        if verdict.status == Status::OverLimit {
+            body.number(0x08, 1);
         }
-        self.number(0x10, limit);
-        self.number(0x18, remaining);
-        self.number(0x20, reset_time);
+        body.number(0x10, verdict.limit.cast_unsigned());
+        body.number(0x18, verdict.remaining.cast_unsigned());
+        body.number(0x20, verdict.reset_time.get().cast_unsigned());
+        if verdict.retry_after.is_none() && notes.is_empty() {
+            self.open(body.len);
+            self.bytes.extend_from_slice(body.written());
+        } else {
+            self.noted(&body, verdict.retry_after, notes);
+        }
+    }
+
+    fn noted(&mut self, body: &Body, retry_after: Option<i64>, notes: &[Note<'_>]) {
+        let retry = retry_after.map(Digits::new);
+        let retry = retry.as_ref().map(|digits| ("retry_after_ms", digits.as_str()));
+        let retry_len = retry.map_or(0, |(key, value)| entry_field_len(key, value));
+        self.open(body.len + retry_len + notes_len(notes));
+        self.bytes.extend_from_slice(body.written());
         if let Some((key, value)) = retry {
             self.entry(key, value);
         }
@@ -126,14 +129,6 @@ impl Answers {
         self.varint(len as u64);
     }
 
-    #[inline]
-    fn number(&mut self, tag: u8, value: u64) {
-        if value != 0 {
-            self.bytes.push(tag);
-            self.varint(value);
-        }
-    }
-
     fn text(&mut self, tag: u8, text: &str) {
         self.bytes.push(tag);
         self.varint(text.len() as u64);
@@ -148,21 +143,62 @@ impl Answers {
     }
 
     #[inline]
-    fn varint(&mut self, mut value: u64) {
-        let mut buffer = [0; 10];
-        let mut len = 0;
-        loop {
-            #[expect(clippy::cast_possible_truncation, reason = "seven bits at a time")]
-            let low = value as u8 & 0x7f;
-            value >>= 7;
-            buffer[len] = if value == 0 { low } else { low | 0x80 };
-            len += 1;
-            if value == 0 {
-                break;
-            }
-        }
-        self.bytes.extend_from_slice(&buffer[..len]);
+    fn varint(&mut self, value: u64) {
+        let (bytes, len) = varint(value);
+        self.bytes.extend_from_slice(&bytes[..len]);
     }
+}
+
+/// The numbers of one answer, written in place: four fields of at most eleven bytes.
+struct Body {
+    bytes: [u8; 48],
+    len: usize,
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self { bytes: [0; 48], len: 0 }
+    }
+}
+
+impl Body {
+    #[inline]
+    fn number(&mut self, tag: u8, value: u64) {
+        if value != 0 {
+            let (bytes, len) = varint(value);
+            self.bytes[self.len] = tag;
+            // Ten bytes each time, of which the next field overwrites what is not this one's.
+            self.bytes[self.len + 1..][..10].copy_from_slice(&bytes);
+            self.len += 1 + len;
+        }
+    }
+
+    #[inline]
+    fn written(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// A varint and its length.
+#[inline]
+fn varint(value: u64) -> ([u8; 10], usize) {
+    let len = varint_len(value);
+    let mut bytes = [0; 10];
+    if value < 1 << 56 {
+        // Seven bits into each of eight bytes, and the topmost bit of all bytes but the last.
+        let bits = (value & 0x0000_0000_0fff_ffff) | (value & 0x00ff_ffff_f000_0000) << 4;
+        let bits = (bits & 0x0000_3fff_0000_3fff) | (bits & 0x0fff_c000_0fff_c000) << 2;
+        let bits = (bits & 0x007f_007f_007f_007f) | (bits & 0x3f80_3f80_3f80_3f80) << 1;
+        let more = 0x8080_8080_8080_8080 & ((1 << (8 * (len - 1))) - 1);
+        bytes[..8].copy_from_slice(&(bits | more).to_le_bytes());
+    } else {
+        for (nth, byte) in bytes.iter_mut().enumerate().take(len) {
+            #[expect(clippy::cast_possible_truncation, reason = "seven bits at a time")]
+            let low = (value >> (7 * nth)) as u8 & 0x7f;
+            *byte = if nth + 1 == len { low } else { low | 0x80 };
+        }
+    }
+    (bytes, len)
 }
 
 /// Appends to `request` what a node must add before it passes an item on: the instant at which it
@@ -228,11 +264,6 @@ fn notes_len(notes: &[Note<'_>]) -> usize {
 const fn varint_len(value: u64) -> usize {
     // Seven bits a byte, and one byte for 0.
     (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
-}
-
-#[inline]
-const fn number_len(value: u64) -> usize {
-    if value == 0 { 0 } else { 1 + varint_len(value) }
 }
 
 const fn text_len(len: usize) -> usize {
