@@ -113,7 +113,7 @@ async fn run_until_signal(
     drop(watch);
     tokio::select! {
         () = cluster.stop(delay, grace) => tracing::info!("stopped"),
-        signal = signals.next() => tracing::warn!(signal, "stopped at once; calls were cut off"),
+        signal = signals.again() => tracing::warn!(signal, "stopped at once; calls were cut off"),
     }
 }
 

@@ -148,11 +148,7 @@ impl Declared {
             request_wins: entry.precedence == limit::Precedence::Request,
             audit: (entry.enforcement == limit::Enforcement::Audit)
                 .then(|| metrics.audit_over_limit(&entry.name)),
-            overrides: entry
-                .overrides
-                .iter()
-                .map(|entry| (entry.matches.clone(), entry.allows))
-                .collect(),
+            overrides: entry.overrides.iter().map(|entry| (entry.matches.clone(), entry.allows)).collect(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use crate::app::{self, AppError};
 use crate::args::{Args, Command, Exit, Logging, Serve};
-use crate::settings::{ConfigFile, Environment, Settings};
+use crate::settings::{ConfigFile, Environment, LogSettings, Settings};
 use crate::telemetry::{Format, Level, Telemetry};
 
 /// Runs a command to its end.
@@ -13,11 +13,14 @@ pub fn run(arguments: Args) -> Exit {
     let Args { command, logging } = arguments;
     match command {
         Command::Serve(arguments) => serve(&arguments, &logging),
-        Command::Standalone(arguments) => {
-            let format = logging.log_format.unwrap_or_default();
-            let level = logging.log_level.unwrap_or_default();
-            with_logs(level, format, app::standalone(arguments))
-        }
+        Command::Standalone(arguments) => match LogSettings::read(&Environment) {
+            Ok(settings) => {
+                let level = logging.log_level.unwrap_or(settings.level);
+                let format = logging.log_format.unwrap_or(settings.format);
+                with_logs(level, format, app::standalone(arguments))
+            }
+            Err(problems) => complain(&problems, Exit::Usage),
+        },
         Command::Check(arguments) => match app::check(&arguments, &mut std::io::stdout()) {
             Ok(()) => Exit::Ok,
             Err(error) => complain(&error, Exit::Manifests),

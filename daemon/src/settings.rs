@@ -162,9 +162,7 @@ impl Settings {
         let share_peer_port = reader.switch("WICKETGATE_SHARE_PEER_PORT");
         let discovery = read_discovery(reader);
         let advertise_address = advertise::read(reader, grpc_address.as_ref(), &discovery);
-        let debug = reader.switch("GUBER_DEBUG");
-        let log_level: Level = reader.word("GUBER_LOG_LEVEL", |word| word.parse().ok()).unwrap_or_default();
-        let log_format = reader.word("GUBER_LOG_FORMAT", |word| word.parse().ok()).unwrap_or_default();
+        let logging = read_logging(reader);
         let instance_id = reader.text("GUBER_INSTANCE_ID");
         let data_center = reader.text("GUBER_DATA_CENTER").unwrap_or_default();
         let cache_size = reader.count("GUBER_CACHE_SIZE").unwrap_or_default();
@@ -199,8 +197,8 @@ impl Settings {
             grpc_max_connection_age: (!age.is_zero()).then_some(age),
             termination_delay,
             drain_timeout,
-            log_level: if debug { log_level.max(Level::Debug) } else { log_level },
-            log_format,
+            log_level: logging.level,
+            log_format: logging.format,
             process_metrics: metric_flags.contains(&"os"),
             discovery,
             ring_hash,
@@ -225,6 +223,37 @@ impl HealthSettings {
             _ => Err(Problems::new(reader.problems, reader.warnings)),
         }
     }
+}
+
+/// How a process logs that reads nothing else from the environment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The least level logged.
+    pub level: Level,
+    /// How log lines look.
+    pub format: Format,
+}
+
+impl LogSettings {
+    /// Reads the variables about logs; others may be wrong, as nothing here depends on them.
+    ///
+    /// # Errors
+    /// Where one of them is wrong.
+    pub fn read(environment: &dyn Source) -> Result<Self, Problems> {
+        let mut reader = open(environment, None);
+        let settings = read_logging(&mut reader);
+        match reader.problems.as_slice() {
+            [] => Ok(settings),
+            _ => Err(Problems::new(reader.problems, reader.warnings)),
+        }
+    }
+}
+
+fn read_logging(reader: &mut Reader) -> LogSettings {
+    let debug = reader.switch("GUBER_DEBUG");
+    let level: Level = reader.word("GUBER_LOG_LEVEL", |word| word.parse().ok()).unwrap_or_default();
+    let format = reader.word("GUBER_LOG_FORMAT", |word| word.parse().ok()).unwrap_or_default();
+    LogSettings { level: if debug { Level::Debug.max(level) } else { level }, format }
 }
 
 fn open(environment: &dyn Source, file: Option<ConfigFile>) -> Reader {

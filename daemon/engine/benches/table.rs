@@ -82,7 +82,8 @@ fn existing(criterion: &mut Criterion) {
         for (size, keys) in SIZES {
             let table = filled(keys, hits, algorithm);
             // Made beforehand: what is measured is the table, not the formatting of keys.
-            let names: Vec<String> = (0..keys.min(1_000_000)).map(|nth| key(nth * (keys / keys.min(1_000_000)))).collect();
+            let names: Vec<String> =
+                (0..keys.min(1_000_000)).map(|nth| key(nth * (keys / keys.min(1_000_000)))).collect();
             for threads in [1, 2] {
                 group.bench_function(BenchmarkId::new(size, format!("{threads}t")), |bencher| {
                     bencher.iter_custom(|visits| {

@@ -38,9 +38,7 @@ impl<'a> Probe<'a> {
         let (name, unique_key) = (name.as_bytes(), unique_key.as_bytes());
         match block(name, unique_key) {
             Some(block) => Self { hash: xxh3_64_with_seed(&block, seed), parts: Parts::Short(block) },
-            None => {
-                Self { hash: long_hash(seed, name, unique_key), parts: Parts::Long { name, unique_key } }
-            }
+            None => Self { hash: long_hash(seed, name, unique_key), parts: Parts::Long { name, unique_key } },
         }
     }
 

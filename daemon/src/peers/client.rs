@@ -66,6 +66,7 @@ impl Client {
         request: Bytes,
         timeout: Duration,
     ) -> Result<Bytes, AskError> {
+        let late = || AskError::Unknown(Status::deadline_exceeded("context deadline exceeded"));
         let call = async {
             let mut grpc =
                 tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES);
@@ -75,22 +76,38 @@ impl Client {
             let path = PathAndQuery::from_static("/pb.gubernator.PeersV1/GetPeerRateLimits");
             let answer = grpc.unary(request, path, Verbatim).await;
             answer.map(tonic::Response::into_inner).map_err(|status| {
-                if certainly_not_processed(&status) {
+                // The connection watches the deadline too, and says so in its own words.
+                if is_late(&status) {
+                    late()
+                } else if certainly_not_processed(&status) {
                     AskError::NotSent(status)
                 } else {
                     AskError::Unknown(status)
                 }
             })
         };
-        let late = || Err(AskError::Unknown(Status::deadline_exceeded("context deadline exceeded")));
-        tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| late())
+        tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| Err(late()))
     }
+}
+
+/// Whether a failure is our own deadline.
+fn is_late(status: &Status) -> bool {
+    causes(status).any(|cause| cause.is::<tonic::TimeoutExpired>())
+}
+
+/// What a failure comes from, the nearest cause first.
+fn causes(status: &Status) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    let mut next = status.source();
+    std::iter::from_fn(move || {
+        let cause = next?;
+        next = cause.source();
+        Some(cause)
+    })
 }
 
 /// Whether a failure shows that the call never reached the other node's service.
 fn certainly_not_processed(status: &Status) -> bool {
-    let mut cause = status.source();
-    while let Some(error) = cause {
+    for error in causes(status) {
         if error.is::<tonic::ConnectError>() {
             return true;
         }
@@ -104,9 +121,8 @@ fn certainly_not_processed(status: &Status) -> bool {
             return reason == Some(h2::Reason::REFUSED_STREAM)
                 || (error.is_go_away() && error.is_remote() && reason == Some(h2::Reason::NO_ERROR));
         }
-        cause = error.source();
     }
-    // A node that shuts down or is not yet in its own ring says so before it decides anything.
+    // A node that does not serve PeersV1 at that address has decided nothing.
     status.code() == Code::Unimplemented
 }
 

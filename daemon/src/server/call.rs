@@ -56,7 +56,7 @@ pub(crate) fn start(door: &Arc<Door>, arrived: Arrived, cx: &mut Context<'_>) ->
             return Step::Done;
         }
     };
-    let mut message = Message::default();
+    let mut message = Message::new(&head.headers);
     match message.poll(&mut body, cx) {
         Poll::Ready(Ok(message)) => answer(door, method, message, timeout, respond),
         Poll::Ready(Err(status)) => {
@@ -184,14 +184,21 @@ pub(crate) fn frame(mut answer: Vec<u8>) -> Bytes {
 }
 
 /// One message of a unary call as it arrives.
-#[derive(Default)]
 struct Message {
+    /// The caller says that it may compress.
+    encoded: bool,
     /// The first piece, which mostly is all of it, as it came; more are copied behind one another.
     first: Bytes,
     more: BytesMut,
 }
 
 impl Message {
+    fn new(headers: &HeaderMap) -> Self {
+        let encoding = headers.get("grpc-encoding");
+        let encoded = encoding.is_some_and(|encoding| encoding.as_bytes() != b"identity");
+        Self { encoded, first: Bytes::new(), more: BytesMut::new() }
+    }
+
     /// The message, without its prefix, once the caller has ended its side.
     fn poll(&mut self, body: &mut RecvStream, cx: &mut Context<'_>) -> Poll<Result<Bytes, Status>> {
         while let Some(piece) = ready!(body.poll_data(cx)) {
@@ -230,11 +237,13 @@ impl Message {
         match framed.first() {
             None => return Err(malformed("it carries no message")),
             Some(0) => {}
-            Some(_) => {
+            Some(1) if self.encoded => {
                 return Err(Status::unimplemented(
                     "compressed messages are not supported; send them with grpc-encoding: identity",
                 ));
             }
+            Some(1) => return Err(malformed("it is compressed, and no grpc-encoding says how")),
+            Some(_) => return Err(malformed("its prefix begins with neither 0 nor 1")),
         }
         if framed.len() != expected(&framed) {
             return Err(malformed("the message's length is not what its prefix says"));

@@ -26,7 +26,14 @@ prop_compose! {
 fn same(item: &Item<'_>, request: &RateLimitReq) -> bool {
     let own = &item.request;
     (own.name, own.unique_key, own.hits, own.limit, own.duration, own.burst)
-        == (&*request.name, &*request.unique_key, request.hits, request.limit, request.duration, request.burst)
+        == (
+            &*request.name,
+            &*request.unique_key,
+            request.hits,
+            request.limit,
+            request.duration,
+            request.burst,
+        )
         && (own.algorithm, own.behavior.bits(), item.created_at)
             == (request.algorithm, request.behavior, request.created_at)
 }

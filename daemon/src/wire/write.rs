@@ -93,8 +93,7 @@ impl Answers {
 
     /// One item that could not be decided.
     pub fn error(&mut self, text: &str, notes: &[Note<'_>]) {
-        let len = text_len(text.len())
-            + notes_len(notes);
+        let len = text_len(text.len()) + notes_len(notes);
         self.open(len);
         self.text(0x2a, text);
         self.notes(notes);
@@ -103,8 +102,7 @@ impl Answers {
     /// One item that another node answered, with what we have to add. `answer` is a RateLimitResp;
     /// entries of a map may follow one another in any order, so ours simply come after its own.
     pub fn passed_on(&mut self, answer: &[u8], notes: &[Note<'_>]) {
-        let len = answer.len()
-            + notes_len(notes);
+        let len = answer.len() + notes_len(notes);
         self.open(len);
         self.bytes.extend_from_slice(answer);
         self.notes(notes);

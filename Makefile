@@ -1,0 +1,50 @@
+# Wicketgate: the two commands of the README, and their parts. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+
+.PHONY: help demo test deps fmt clippy unit e2e generate bench fuzz deny clean-demo
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
+
+demo: deps ## build, declare limits from examples/quickstart.yaml, and watch one admit and refuse
+	@hack/demo
+
+test: deps fmt clippy unit e2e ## everything that CI runs
+	@echo "make test: done"
+
+deps: ## install what building and testing need (Debian packages, the pinned Rust toolchain)
+	@hack/deps
+
+fmt: ## is everything formatted?
+	@echo "make fmt: the committed format"
+	$(CARGO) fmt --all --check
+
+clippy: ## warnings are errors
+	@echo "make clippy: lints of every target"
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+unit: ## unit, property and model tests; generated files are up to date
+	@echo "make unit: every crate's own tests"
+	$(CARGO) test --locked --workspace --exclude wicketgate-e2e
+
+e2e: ## black-box tests of the binary: conformance with Gubernator, bad input, life cycle
+	@echo "make e2e: the binary from outside"
+	$(CARGO) build --locked -p wicketgate-daemon --bin wicketgated
+	$(CARGO) test --locked -p wicketgate-e2e
+
+generate: ## rewrite what is generated: protocol, CRDs, reference pages
+	UPDATE=1 $(CARGO) test -q -p wicketgate-proto -p wicketgate-crds
+	UPDATE=1 $(CARGO) test -q -p wicketgate-daemon --lib
+
+bench: ## measure the engine and the daemon beside nghttpd and an empty tonic server (minutes)
+	@e2e/bench/deps
+	@e2e/bench/run
+
+fuzz: ## fuzz the wire and the engine for FUZZ_SECONDS each (needs nightly and cargo-fuzz)
+	cd daemon/fuzz && for target in wire_decode engine_ops; do \
+		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$${FUZZ_SECONDS:-60} || exit 1; done
+
+deny: ## licences, advisories and duplicates (needs cargo-deny)
+	$(CARGO) deny check
