@@ -3,6 +3,8 @@
 //! Fills a table, reads how much more memory the system says the process holds, and fails where a
 //! bucket takes more than its budget. `cargo bench -p wicketgate-engine --bench memory`
 
+#![allow(clippy::disallowed_methods, reason = "a bench is where time is measured")]
+
 use std::process::ExitCode;
 use std::time::Instant;
 

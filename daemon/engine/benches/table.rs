@@ -3,6 +3,8 @@
 //!
 //! `cargo bench -p wicketgate-engine --bench table`
 
+#![allow(clippy::disallowed_methods, reason = "a bench is where time is measured")]
+
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};

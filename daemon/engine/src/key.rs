@@ -89,11 +89,6 @@ impl Key {
             }
         }
     }
-
-    /// Whether no bucket lives under this key.
-    pub(crate) const fn is_vacant(&self) -> bool {
-        matches!(self, Self::Short([_, 0, ..]))
-    }
 }
 
 /// The block of a short key; `None` where it is long.
@@ -124,7 +119,7 @@ mod tests {
         for (name, unique_key) in [("a_b", "c"), ("a", "b_c"), ("n", "0123456789012345678901234567890123")] {
             let probe = Probe::new(7, name, unique_key);
             let key = probe.to_key();
-            assert!(probe.is(&key) && !key.is_vacant());
+            assert!(probe.is(&key));
             assert_eq!(key.parts(), (name.as_bytes(), unique_key.as_bytes()));
             assert_eq!(key.hash(7), probe.hash);
         }

@@ -7,15 +7,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::bucket::Verdict;
 use crate::key::Probe;
-use crate::shard::{Effect, Shard};
+use crate::shard::{BLOCK, Effect, Shard};
 use crate::{Hit, UnixMillis};
 
-/// Entries a shard is made for. Growing or sweeping one of this size takes well below a millisecond.
-const SHARD_ENTRIES: usize = 4096;
-/// More shards than this no longer help anybody.
+/// Entries a shard is made for. Growing, sweeping or searching one of this size takes microseconds,
+/// and the smallest table that anybody serves from has some dozens, so that cores seldom meet.
+const SHARD_ENTRIES: usize = 1024;
+/// More shards than this no longer help anybody; beyond some 30 million entries each has more.
 const MAX_SHARDS: usize = 1 << 15;
 /// Blocks of slots swept under one lock: some hundred entries, a few microseconds.
 const SWEEP_BLOCKS: usize = 4;
+
+/// A shard on cache lines of its own, so that a core that works on one does not disturb its
+/// neighbours.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Padded(Mutex<Shard>);
 
 /// Figures of a table since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,12 +41,12 @@ pub struct TableStats {
 
 /// The buckets of one node, at most `capacity` of them; the least recently used goes first.
 ///
-/// With more than one shard (from some thousands of entries on) the one that goes is the least
+/// With more than one shard (from some two thousand entries on) the one that goes is the least
 /// recently used of the shard that needs the room; hashing makes a shard a fair sample of the whole.
 #[derive(Debug)]
 pub struct Table {
     seed: u64,
-    shards: Box<[Mutex<Shard>]>,
+    shards: Box<[Padded]>,
     capacity: usize,
     entries: AtomicUsize,
     next_swept: AtomicUsize,
@@ -60,7 +67,7 @@ impl Table {
         let shards = (capacity / SHARD_ENTRIES).next_power_of_two().min(MAX_SHARDS);
         Self {
             seed,
-            shards: (0..shards).map(|_| Mutex::new(Shard::new(seed))).collect(),
+            shards: (0..shards).map(|_| Padded(Mutex::new(Shard::new(seed)))).collect(),
             capacity,
             entries: AtomicUsize::new(0),
             next_swept: AtomicUsize::new(0),
@@ -107,7 +114,7 @@ impl Table {
         while looked_at < budget && ended < self.shards.len() {
             let at = self.next_swept.load(Relaxed) % self.shards.len();
             let mut shard = lock(&self.shards[at]);
-            looked_at += shard.len().clamp(1, SWEEP_BLOCKS * 64);
+            looked_at += shard.len().clamp(1, SWEEP_BLOCKS * BLOCK);
             let (gone, done) = shard.sweep(now, SWEEP_BLOCKS);
             dropped += gone;
             self.entries.fetch_sub(gone, Relaxed);
@@ -170,6 +177,6 @@ impl Table {
 }
 
 /// A panic under the lock would be a bug of ours in one bucket; the others are whole.
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+fn lock(Padded(shard): &Padded) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
