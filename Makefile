@@ -12,7 +12,6 @@ demo: deps ## build, declare limits from examples/quickstart.yaml, and watch one
 	@hack/demo
 
 test: deps fmt clippy unit e2e ## everything that CI runs
-	@echo "make test: done"
 
 deps: ## install what building and testing need (Debian packages, the pinned Rust toolchain)
 	@hack/deps

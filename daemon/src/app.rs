@@ -35,6 +35,16 @@ pub enum AppError {
         /// What is wrong with it.
         cause: tonic::transport::Error,
     },
+    /// There are more nodes than ports above the first.
+    #[error("{flag} {first} leaves no port for replica {nth}, as each node takes two; choose a lower one")]
+    Port {
+        /// The flag that says where the first node listens.
+        flag: String,
+        /// What it says.
+        first: String,
+        /// The first node without a port, counted from 0.
+        nth: u16,
+    },
     /// The system refused something that every process may have.
     #[error("the system refused {what}: {cause}")]
     System {
@@ -55,7 +65,7 @@ impl AppError {
         match self {
             Self::Bind(_) => Exit::Unavailable,
             Self::Manifests(_) => Exit::Manifests,
-            Self::Peer { .. } => Exit::Usage,
+            Self::Peer { .. } | Self::Port { .. } => Exit::Usage,
             Self::System { .. } | Self::Fault(_) => Exit::Internal,
         }
     }

@@ -38,6 +38,13 @@ pub const fn between(from: Tick, to: Tick) -> Duration {
     Duration::from_micros(to.as_micros().saturating_sub(from.as_micros()))
 }
 
+/// Monotonic time as tokio's timers have it: a test may hold it still.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "this is the place where time is read")]
+pub fn timer() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 /// Waits until `tick`; for ever where there is none.
 pub async fn sleep_until(tick: Option<Tick>) {
     match tick {

@@ -81,7 +81,7 @@ mod tests {
     fn an_answer_in_words() {
         let mut answer =
             RateLimitResp { limit: 5, remaining: 4, reset_time: 61_500, ..RateLimitResp::default() };
-        assert_eq!(in_words(&answer, 1_500), "UNDER_LIMIT  4 of 5 left, resets in 1m0s");
+        assert_eq!(in_words(&answer, 1_500), "UNDER_LIMIT  4 of 5 left, resets in 1m");
         answer.status = 1;
         answer.metadata.insert("owner".to_owned(), "10.0.0.1:1051".to_owned());
         answer.reset_time = 0;

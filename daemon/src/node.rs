@@ -1,5 +1,6 @@
 //! One node: its table, what is declared, its place on the ring, and how it is.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -138,7 +139,8 @@ impl Node {
         self.metrics.set_document_revision(limits.revision());
         let before = self.limits.swap(Arc::new(limits));
         let now = self.limits();
-        for name in before.audited().filter(|name| !now.audited().any(|still| still == *name)) {
+        let still: HashSet<&str> = now.audited().collect();
+        for name in before.audited().filter(|name| !still.contains(name)) {
             self.metrics.forget_audit(name);
         }
     }

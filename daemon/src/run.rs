@@ -74,7 +74,12 @@ fn with_logs(level: Level, format: Format, work: impl Future<Output = Result<(),
 
 fn block_on(work: impl Future<Output = Exit>) -> Exit {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(work),
+        Ok(runtime) => {
+            let exit = runtime.block_on(work);
+            // What is still under way was given its time.
+            runtime.shutdown_background();
+            exit
+        }
         Err(error) => complain(&error, Exit::Internal),
     }
 }

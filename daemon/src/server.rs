@@ -6,13 +6,13 @@ pub mod json;
 
 mod call;
 mod connection;
+mod deadline;
 mod fallback;
 mod front;
 mod http;
 mod observe;
 mod services;
 mod threads;
-mod timeout;
 
 pub use connection::MaxAge;
 pub use front::NodeFront;

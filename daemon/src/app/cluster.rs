@@ -11,6 +11,7 @@ use super::AppError;
 use super::bind::{Open, open};
 use super::manifests::Loaded;
 use super::plan::NodePlan;
+use crate::clock;
 use crate::limits::Limits;
 use crate::node::Node;
 use crate::peers::{Peer, PeerSet};
@@ -187,6 +188,7 @@ impl Cluster {
         tokio::time::sleep(delay).await;
         self.grace.send_replace(grace);
         self.drain.cancel();
+        let over = clock::timer() + grace;
         self.accepting.close();
         self.accepting.wait().await;
         if let Some(doors) = Arc::into_inner(self.doors) {
@@ -199,7 +201,7 @@ impl Cluster {
             node.set_ring(PeerSet::new(node.ring_hash(), own, false, Vec::new()));
         }
         self.tasks.close();
-        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout_at(over, self.tasks.wait()).await.is_err() {
             tracing::warn!("some tasks did not end in time");
         }
     }

@@ -111,8 +111,9 @@ fn nth_port(first: &Address, nth: u16, flag: &str) -> Result<Address, AppError> 
     if first.port() == 0 {
         return Ok(first.clone());
     }
-    let port = nth.checked_mul(2).and_then(|step| first.port().checked_add(step)).ok_or_else(|| {
-        AppError::Fault(format!("{flag} {first} leaves no port for replica {nth}; choose a lower one"))
-    })?;
+    let port = nth
+        .checked_mul(2)
+        .and_then(|step| first.port().checked_add(step))
+        .ok_or_else(|| AppError::Port { flag: flag.to_owned(), first: first.to_string(), nth })?;
     Ok(first.with_port(port))
 }

@@ -12,6 +12,9 @@ use crate::node::Node;
 use crate::peers::{AskError, Peer};
 use crate::wire::{self, Answers, Item, Note, forward_record};
 
+/// Bytes that an item grows by on its way: its own tag and length, an instant, flags.
+const GROWTH: usize = 32;
+
 /// Items of one batch that go to other nodes, and where their answers belong.
 #[derive(Default)]
 pub(super) struct Forwards {
@@ -42,8 +45,13 @@ impl Forwards {
 
     /// Notes an item for `peer`, whose answer belongs at byte `at` of the local ones.
     pub(super) fn add(&mut self, peer: &Arc<Peer>, alone: bool, item: &Item<'_>, now: UnixMillis, at: usize) {
-        let known =
-            self.groups.iter().position(|group| group.alone == alone && Arc::ptr_eq(&group.peer, peer));
+        // What does not fit into one call any more goes with another.
+        let room =
+            |group: &Group| peer.has_room(group.items, group.records.len() + item.bytes.len() + GROWTH);
+        let known = self
+            .groups
+            .iter()
+            .rposition(|group| group.alone == alone && Arc::ptr_eq(&group.peer, peer) && room(group));
         let group = known.unwrap_or_else(|| {
             self.groups.push(Group::new(Arc::clone(peer), alone));
             self.groups.len() - 1

@@ -92,7 +92,8 @@ impl Search<'_> {
     /// Asks each item's next home, all at once. Returns the items that still have none.
     async fn round(&mut self, homeless: Vec<usize>, timeout: Option<Duration>) -> Vec<usize> {
         let mut groups: Vec<(Group, Option<&str>, Vec<usize>)> = Vec::new();
-        let ring = self.node.ring();
+        // An Arc, since a guard that is held while others are asked takes one of a thread's few slots.
+        let ring = arc_swap::Guard::into_inner(self.node.ring());
         for nth in homeless {
             match self.next_home(&ring, nth) {
                 None => {

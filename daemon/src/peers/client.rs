@@ -1,6 +1,8 @@
 //! One call to another node, and what its failure means.
 
 use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
@@ -40,6 +42,10 @@ impl AskError {
     }
 }
 
+/// The longest that connecting may take. Well below what a call may: who does not answer a SYN at
+/// once is away, and then there must be time left to ask another.
+const CONNECT: Duration = Duration::from_millis(250);
+
 /// A connection to another node, made when first used and again when lost.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
@@ -49,9 +55,9 @@ pub(crate) struct Client {
 impl Client {
     /// # Errors
     /// Where `address` is no `host:port`.
-    pub(crate) fn new(address: &str, connect_timeout: Duration) -> Result<Self, tonic::transport::Error> {
+    pub(crate) fn new(address: &str, timeout: Duration) -> Result<Self, tonic::transport::Error> {
         let endpoint = Endpoint::from_shared(format!("http://{address}"))?
-            .connect_timeout(connect_timeout)
+            .connect_timeout(CONNECT.min(timeout / 2))
             .tcp_nodelay(true)
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
@@ -66,7 +72,17 @@ impl Client {
         request: Bytes,
         timeout: Duration,
     ) -> Result<Bytes, AskError> {
-        let late = || AskError::Unknown(Status::deadline_exceeded("context deadline exceeded"));
+        let codec = Verbatim::default();
+        let written = Arc::clone(&codec.written);
+        // A call that never got as far as being written has not reached anybody.
+        let late = || {
+            let status = Status::deadline_exceeded("context deadline exceeded");
+            if written.load(Ordering::Acquire) {
+                AskError::Unknown(status)
+            } else {
+                AskError::NotSent(status)
+            }
+        };
         let call = async {
             let mut grpc =
                 tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES);
@@ -74,7 +90,7 @@ impl Client {
             let mut request = tonic::Request::new(request);
             request.set_timeout(timeout);
             let path = PathAndQuery::from_static("/pb.gubernator.PeersV1/GetPeerRateLimits");
-            let answer = grpc.unary(request, path, Verbatim).await;
+            let answer = grpc.unary(request, path, codec).await;
             answer.map(tonic::Response::into_inner).map_err(|status| {
                 // The connection watches the deadline too, and says so in its own words.
                 if is_late(&status) {
@@ -127,8 +143,10 @@ fn certainly_not_processed(status: &Status) -> bool {
 }
 
 /// Messages as they are: they were encoded for the other node already.
-#[derive(Clone, Copy, Debug)]
-struct Verbatim;
+#[derive(Clone, Debug, Default)]
+struct Verbatim {
+    written: Arc<AtomicBool>,
+}
 
 impl Codec for Verbatim {
     type Encode = Bytes;
@@ -137,11 +155,11 @@ impl Codec for Verbatim {
     type Decoder = Self;
 
     fn encoder(&mut self) -> Self {
-        *self
+        self.clone()
     }
 
     fn decoder(&mut self) -> Self {
-        *self
+        self.clone()
     }
 }
 
@@ -150,6 +168,8 @@ impl Encoder for Verbatim {
     type Error = Status;
 
     fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        // Only a connection that takes the call asks for its body.
+        self.written.store(true, Ordering::Release);
         buffer.put(item);
         Ok(())
     }

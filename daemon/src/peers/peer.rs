@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::client::{AskError, Client};
 use crate::clock;
@@ -17,8 +17,13 @@ use crate::metrics::PeerMetrics;
 use crate::settings::Batching;
 use crate::wire::{MAX_MESSAGE_BYTES, split};
 
-/// Items that may wait for one node before more are refused: what it can clear in its timeout.
+/// Items that may wait for one node before more are refused, and bytes: what it can clear in its
+/// timeout.
 const CAPACITY: usize = 20_000;
+const CAPACITY_BYTES: usize = 32 << 20;
+/// Calls to one node at once. With all of them out the node is stuck, and more calls only add to
+/// what it has to clear.
+const MAX_CALLS: usize = 16;
 /// How long a failure makes the node's health say so.
 const FAILURE_SHOWS: Duration = Duration::from_secs(30);
 
@@ -40,7 +45,25 @@ pub struct Peer {
     client: Client,
     batching: Batching,
     metrics: PeerMetrics,
-    failure: Arc<Mutex<Option<(Tick, String)>>>,
+    failures: Failures,
+}
+
+/// What went wrong last, and when. Clones note into the same place.
+#[derive(Clone, Debug, Default)]
+struct Failures(Arc<Mutex<Option<(Tick, String)>>>);
+
+impl Failures {
+    fn note(&self, error: &AskError) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some((clock::tick(), error.status().message().to_owned()));
+    }
+
+    fn recent(&self) -> Option<String> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, text) = last.as_ref()?;
+        let shows = u64::try_from(FAILURE_SHOWS.as_micros()).unwrap_or(u64::MAX);
+        (clock::tick() < at.saturating_add(shows)).then(|| text.clone())
+    }
 }
 
 impl Peer {
@@ -57,10 +80,11 @@ impl Peer {
     ) -> Result<(Self, impl Future<Output = ()> + Send + use<>), tonic::transport::Error> {
         let client = Client::new(dial, batching.timeout)?;
         let (queue, asks) = mpsc::channel(CAPACITY);
-        let failure = Arc::new(Mutex::new(None));
-        let sender = Sender { client: client.clone(), batching, metrics: metrics.clone() };
+        let failures = Failures::default();
+        let sender =
+            Sender { client: client.clone(), batching, metrics: metrics.clone(), failures: failures.clone() };
         let (address, dial) = (address.into(), dial.to_owned());
-        let peer = Self { address, dial, queue, client, batching, metrics, failure };
+        let peer = Self { address, dial, queue, client, batching, metrics, failures };
         Ok((peer, sender.run(asks)))
     }
 
@@ -88,18 +112,26 @@ impl Peer {
         alone: bool,
         timeout: Option<Duration>,
     ) -> Result<Bytes, AskError> {
-        let answer = if alone {
-            let timeout = timeout.unwrap_or(self.batching.timeout);
-            let answer = self.client.get_peer_rate_limits(records.into(), timeout).await;
-            answer.and_then(|answer| one_each(answer, items))
-        } else {
-            self.ask_batched(records, items, timeout).await
-        };
-        if let Err(error) = &answer {
-            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-            *failure = Some((clock::tick(), error.status().message().to_owned()));
+        if !alone {
+            return self.ask_batched(records, items, timeout).await;
         }
-        answer
+        let own = self.batching.timeout;
+        let answer = self.client.get_peer_rate_limits(records.into(), timeout.unwrap_or(own)).await;
+        // That a caller had less patience than we have is no failure of the node.
+        let hasty = timeout.is_some_and(|timeout| timeout < own);
+        match &answer {
+            Err(error) if !hasty || error.status().code() != Code::DeadlineExceeded => {
+                self.failures.note(error);
+            }
+            _ => {}
+        }
+        answer.and_then(|answer| one_each(answer, items))
+    }
+
+    /// Whether a group of so many items and bytes may still grow by one more.
+    #[must_use]
+    pub const fn has_room(&self, items: usize, bytes: usize) -> bool {
+        items < self.batching.limit && bytes <= MAX_MESSAGE_BYTES
     }
 
     /// Counts items that look for another node, since this one could not be reached.
@@ -110,10 +142,7 @@ impl Peer {
     /// What went wrong with the node of late, if anything did.
     #[must_use]
     pub fn recent_failure(&self) -> Option<String> {
-        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, text) = failure.as_ref()?;
-        let shows = u64::try_from(FAILURE_SHOWS.as_micros()).unwrap_or(u64::MAX);
-        (clock::tick() < at.saturating_add(shows)).then(|| text.clone())
+        self.failures.recent()
     }
 
     async fn ask_batched(
@@ -153,6 +182,7 @@ struct Sender {
     client: Client,
     batching: Batching,
     metrics: PeerMetrics,
+    failures: Failures,
 }
 
 impl Sender {
@@ -160,22 +190,33 @@ impl Sender {
         let wait = u64::try_from(self.batching.wait.as_micros()).unwrap_or(u64::MAX);
         let mut batch = Batch::new(self.batching.limit, wait, CAPACITY);
         let mut calls = FuturesUnordered::new();
-        let mut open = true;
+        let (mut open, mut bytes) = (true, 0);
         while open || !batch.is_empty() || !calls.is_empty() {
-            while let Some(due) = batch.poll_flush(clock::tick()) {
+            while calls.len() < MAX_CALLS
+                && let Some(due) = batch.poll_flush(clock::tick())
+            {
+                bytes -= due.iter().map(|ask: &Ask| ask.records.len()).sum::<usize>();
                 calls.push(self.send(due));
             }
             self.metrics.queue_length.set(i64::try_from(batch.len()).unwrap_or(i64::MAX));
-            let wake = batch.poll_timeout();
+            let wake = batch.poll_timeout().filter(|_| calls.len() < MAX_CALLS);
             tokio::select! {
                 ask = asks.recv(), if open => {
                     let mut next = ask;
                     open = next.is_some();
                     while let Some(ask) = next {
-                        let items = ask.items;
-                        if let Err(full) = batch.push(ask, items, clock::tick()) {
-                            let status = Status::resource_exhausted("the queue to the peer is full");
-                            full.0.reply.send(Err(AskError::NotSent(status))).ok();
+                        let (items, len) = (ask.items, ask.records.len());
+                        let refused = if bytes + len > CAPACITY_BYTES {
+                            Some(ask)
+                        } else {
+                            batch.push(ask, items, clock::tick()).err().map(|full| full.0)
+                        };
+                        match refused {
+                            Some(ask) => {
+                                let status = Status::resource_exhausted("the queue to the peer is full");
+                                ask.reply.send(Err(AskError::NotSent(status))).ok();
+                            }
+                            None => bytes += len,
                         }
                         next = asks.try_recv().ok();
                     }
@@ -229,6 +270,7 @@ impl Sender {
                 }
             }
             Err(error) => {
+                self.failures.note(&error);
                 for ask in asks {
                     ask.reply.send(Err(error.clone())).ok();
                 }

@@ -10,19 +10,16 @@ use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::{HeaderMap, HeaderName, HeaderValue, Method as Verb, Request, Response, StatusCode, header};
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
+use super::deadline::{Deadline, grpc_timeout};
 use super::fallback;
 use super::grpc::{Answer, Door, Method};
-use super::timeout::grpc_timeout;
 use crate::wire::MAX_MESSAGE_BYTES;
 
 /// Compressed flag and length, before every message.
 pub(crate) const PREFIX: usize = 5;
-
-/// What a call without a deadline may take: its body may be slow, its owner may be away, but
-/// nothing is held for ever.
-const SLOWEST: Duration = Duration::from_secs(60);
 
 /// A stream as the connection hands it over.
 pub(crate) struct Arrived {
@@ -39,11 +36,16 @@ pub(crate) enum Step {
 }
 
 /// Answers a call at once where that is possible.
-pub(crate) fn start(door: &Arc<Door>, arrived: Arrived, cx: &mut Context<'_>) -> Step {
+pub(crate) fn start(
+    door: &Arc<Door>,
+    arrived: Arrived,
+    drain: &CancellationToken,
+    cx: &mut Context<'_>,
+) -> Step {
     let Arrived { request, mut respond } = arrived;
     let (head, mut body) = request.into_parts();
     let Some(method) = door.method(head.uri.path()) else {
-        return Step::Wait(Box::pin(fallback::call(Arc::clone(door), head, body, respond)));
+        return Step::Wait(Box::pin(fallback::call(Arc::clone(door), head, body, respond, drain.clone())));
     };
     if let Err(refusal) = check_head(&head) {
         refuse(&mut respond, refusal);
@@ -64,14 +66,16 @@ pub(crate) fn start(door: &Arc<Door>, arrived: Arrived, cx: &mut Context<'_>) ->
             Step::Done
         }
         Poll::Pending => {
-            let door = Arc::clone(door);
+            let (door, deadline) = (Arc::clone(door), Deadline::new(timeout));
             Step::Wait(Box::pin(async move {
                 let read = poll_fn(|cx| message.poll(&mut body, cx));
-                match within(timeout, &mut respond, read).await {
+                let read = within(deadline, &mut respond, read).await;
+                // What the body took is the caller's time, too.
+                match read.map(|read| read.and_then(|message| Ok((message, deadline.left()?)))) {
                     None => {}
                     Some(Err(status)) => send(&mut respond, Err(status)),
-                    Some(Ok(message)) => {
-                        if let Step::Wait(rest) = answer(&door, method, message, timeout, respond) {
+                    Some(Ok((message, left))) => {
+                        if let Step::Wait(rest) = answer(&door, method, message, left, respond) {
                             rest.await;
                         }
                     }
@@ -94,7 +98,7 @@ fn answer(
             Step::Done
         }
         Answer::Later(answer) => Step::Wait(Box::pin(async move {
-            if let Some(answer) = within(timeout, &mut respond, answer).await {
+            if let Some(answer) = within(Deadline::new(timeout), &mut respond, answer).await {
                 send(&mut respond, answer);
             }
         })),
@@ -103,15 +107,12 @@ fn answer(
 
 /// Waits for `work`, but not beyond the caller's deadline, nor once the caller has left (`None`).
 async fn within<T>(
-    timeout: Option<Duration>,
+    deadline: Deadline,
     respond: &mut SendResponse<Bytes>,
     work: impl Future<Output = Result<T, Status>>,
 ) -> Option<Result<T, Status>> {
-    let timeout = timeout.unwrap_or(SLOWEST);
     tokio::select! {
-        done = tokio::time::timeout(timeout, work) => {
-            Some(done.unwrap_or_else(|_| Err(Status::deadline_exceeded("context deadline exceeded"))))
-        }
+        done = deadline.bound(work) => Some(done),
         _ = poll_fn(|cx| respond.poll_reset(cx)) => None,
     }
 }
@@ -124,7 +125,8 @@ fn check_head(head: &http::request::Parts) -> Result<(), StatusCode> {
     let grpc = head
         .headers
         .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+        .and_then(|kind| kind.as_bytes().strip_prefix(b"application/grpc"))
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')));
     if grpc { Ok(()) } else { Err(StatusCode::UNSUPPORTED_MEDIA_TYPE) }
 }
 
@@ -187,6 +189,8 @@ pub(crate) fn frame(mut answer: Vec<u8>) -> Bytes {
 struct Message {
     /// The caller says that it may compress.
     encoded: bool,
+    /// Bytes of the window that it takes.
+    held: usize,
     /// The first piece, which mostly is all of it, as it came; more are copied behind one another.
     first: Bytes,
     more: BytesMut,
@@ -196,7 +200,7 @@ impl Message {
     fn new(headers: &HeaderMap) -> Self {
         let encoding = headers.get("grpc-encoding");
         let encoded = encoding.is_some_and(|encoding| encoding.as_bytes() != b"identity");
-        Self { encoded, first: Bytes::new(), more: BytesMut::new() }
+        Self { encoded, held: 0, first: Bytes::new(), more: BytesMut::new() }
     }
 
     /// The message, without its prefix, once the caller has ended its side.
@@ -204,10 +208,12 @@ impl Message {
         while let Some(piece) = ready!(body.poll_data(cx)) {
             let piece =
                 piece.map_err(|error| Status::cancelled(format!("the request broke off: {error}")))?;
-            // A stream's window holds a whole message: giving back room is for the connection's sake.
-            body.flow_control().release_capacity(piece.len()).ok();
+            self.held += piece.len();
             self.push(piece)?;
         }
+        // Room is given back with the message and not before: what one connection's callers make us
+        // hold is bounded by its window.
+        body.flow_control().release_capacity(self.held).ok();
         Poll::Ready(self.take())
     }
 

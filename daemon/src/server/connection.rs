@@ -21,10 +21,15 @@ use tokio_util::sync::CancellationToken;
 use super::call::{self, Step};
 use super::grpc::Door;
 
-/// How much a caller may send ahead on one stream and on the connection. One message always fits
-/// into its stream's window, and a batch of them into the connection's.
-const STREAM_WINDOW: u32 = 1 << 20;
+/// How much a caller may send ahead on one stream and on the connection. The largest message with
+/// its prefix fits into its stream's window, and a few of them into the connection's, which is also
+/// all that one connection's unfinished messages can make us hold.
+const STREAM_WINDOW: u32 = (1 << 20) + (1 << 10);
 const CONNECTION_WINDOW: u32 = 4 << 20;
+/// Calls answered before what they brought forth is written, and rounds of those before others on
+/// the same thread get their turn.
+const ROUND: usize = 64;
+const ROUNDS: usize = 4;
 /// Calls under way on one connection: what one caller can make us hold.
 const MAX_STREAMS: u32 = 512;
 /// Bytes of request headers.
@@ -56,8 +61,8 @@ where
         Ok(Err(error)) => return tracing::debug!(%error, "not HTTP/2"),
         Err(_) => return tracing::debug!("no HTTP/2 preface in time"),
     };
-    let mut calls = Calls { door, waiting: FuturesUnordered::new(), arrived: Vec::new() };
-    let mut drained = pin!(drain.cancelled_owned());
+    let mut drained = pin!(drain.clone().cancelled_owned());
+    let mut calls = Calls { door, drain, waiting: FuturesUnordered::new(), arrived: Vec::new() };
     let mut aged = pin!(sleep_or_never(age.0));
     let mut cut = pin!(sleep_or_never(age.0.map(|age| age.saturating_mul(2))));
     let mut leaving = false;
@@ -83,6 +88,7 @@ async fn sleep_or_never(after: Option<Duration>) {
 
 struct Calls {
     door: Arc<Door>,
+    drain: CancellationToken,
     waiting: FuturesUnordered<Waiting>,
     arrived: Vec<call::Arrived>,
 }
@@ -92,9 +98,12 @@ impl Calls {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        loop {
+        for _ in 0..ROUNDS {
             // Polling reads what has come and writes what has been answered.
             let open = loop {
+                if self.arrived.len() == ROUND {
+                    break true;
+                }
                 match connection.poll_accept(cx) {
                     Poll::Ready(Some(Ok((request, respond)))) => {
                         self.arrived.push(call::Arrived { request, respond });
@@ -112,7 +121,7 @@ impl Calls {
             }
             let mut answered = !self.arrived.is_empty();
             for arrived in self.arrived.drain(..) {
-                if let Step::Wait(call) = call::start(&self.door, arrived, cx) {
+                if let Step::Wait(call) = call::start(&self.door, arrived, &self.drain, cx) {
                     self.waiting.push(call);
                 }
             }
@@ -123,5 +132,7 @@ impl Calls {
                 return Poll::Pending;
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }

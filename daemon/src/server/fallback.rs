@@ -3,15 +3,22 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
+use http::HeaderMap;
 use http_body::Frame;
 use http_body_util::BodyExt;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
 use tower_service::Service;
 
 use super::grpc::Door;
+
+/// How long a stream may go on once the node leaves.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// Answers one call through tonic's router.
 pub(crate) async fn call(
@@ -19,6 +26,7 @@ pub(crate) async fn call(
     head: http::request::Parts,
     body: RecvStream,
     mut respond: SendResponse<Bytes>,
+    drain: CancellationToken,
 ) {
     let request = http::Request::from_parts(head, tonic::body::Body::new(Incoming(body)));
     let mut routes = door.routes();
@@ -35,7 +43,10 @@ pub(crate) async fn call(
     }
     loop {
         let frame = tokio::select! {
+            biased;
             frame = body.frame() => frame,
+            // A watch would hold up the shutdown for as long as its caller likes.
+            () = drained(&drain) => return drop(stream.send_trailers(leaving())),
             _ = std::future::poll_fn(|cx| stream.poll_reset(cx)) => return,
         };
         let sent = match frame {
@@ -47,6 +58,19 @@ pub(crate) async fn call(
             return;
         }
     }
+}
+
+/// Waits until the node leaves, and a moment more for what it still has to say.
+async fn drained(drain: &CancellationToken) {
+    drain.cancelled().await;
+    tokio::time::sleep(LAST_WORDS).await;
+}
+
+fn leaving() -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    // The message is plain text, which every header can carry.
+    Status::unavailable("server is shutting down").add_header(&mut trailers).ok();
+    trailers
 }
 
 /// Sends one frame as the caller's window allows. `Some(true)` where more may follow.

@@ -3,7 +3,6 @@
 //! What grpc-gateway does is done here too where a client can see it: paths match to the letter, a
 //! wrong method is 501, an error is a JSON body with the gRPC code, `Grpc-Timeout` is a deadline.
 
-mod deadline;
 mod reply;
 
 use std::future::Future;
@@ -22,8 +21,8 @@ use prost::Message;
 use proto::gubernator::{GetRateLimitsResp, HealthCheckResp, LiveCheckResp};
 use tonic::Status;
 
-use self::deadline::Deadline;
 use self::reply::{Failure, json};
+use super::deadline::{Deadline, http_timeout};
 use super::json;
 
 /// Longest encoded GetRateLimitsReq, in bytes: what the gRPC door takes too.
@@ -72,8 +71,8 @@ pub fn router<F: Front>(front: F) -> Router {
 
 async fn get_rate_limits<F: Front>(State(front): State<F>, request: Request) -> Result<Response, Failure> {
     allow(&Method::POST, request.method(), request.headers())?;
-    let deadline = Deadline::of(request.headers())?;
-    let body = read(request.into_body()).await?;
+    let deadline = Deadline::new(http_timeout(request.headers())?);
+    let body = deadline.bound(read(request.into_body())).await?;
     let message = json::parse_request(&body).map_err(|error| Status::invalid_argument(error.to_string()))?;
     if message.len() > LONGEST_MESSAGE {
         return Err(too_long(message.len()).into());
@@ -92,7 +91,7 @@ async fn health_check<F: Front>(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     allow(&Method::GET, &method, &headers)?;
-    Deadline::of(&headers)?.left()?;
+    Deadline::new(http_timeout(&headers)?).left()?;
     Ok(json(json::render_health(&front.health_check()?)))
 }
 
@@ -102,7 +101,7 @@ async fn live_check<F: Front>(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     allow(&Method::GET, &method, &headers)?;
-    Deadline::of(&headers)?.left()?;
+    Deadline::new(http_timeout(&headers)?).left()?;
     front.live_check()?;
     Ok(json(json::render_live(LiveCheckResp {})))
 }

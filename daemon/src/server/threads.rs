@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -30,7 +31,7 @@ struct Arrival {
     door: Arc<Door>,
     age: MaxAge,
     drain: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// The threads, and whose turn it is.
@@ -75,13 +76,17 @@ impl Doors {
         drain: CancellationToken,
     ) {
         loop {
-            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+            let accept = async {
+                // The semaphore is never closed.
+                let place = Arc::clone(&self.places).acquire_owned().await.ok();
+                (place, listener.accept().await)
+            };
+            let (place, accepted) = tokio::select! {
+                accepted = accept => accepted,
                 () = drain.cancelled() => return,
             };
             let stream = match accepted.and_then(|(stream, _)| {
-                stream.set_nodelay(true)?;
+                tune(&stream)?;
                 stream.into_std()
             }) {
                 Ok(stream) => stream,
@@ -103,6 +108,8 @@ impl Doors {
     pub async fn close(self, grace: Duration) {
         let Self { queues, threads, cut, .. } = self;
         drop(queues);
+        // Whoever stops waiting for this wants no connection to go on.
+        let _cut = cut.clone().drop_guard();
         let join = tokio::task::spawn_blocking(move || {
             for thread in threads {
                 // A thread that panicked has said so already.
@@ -116,6 +123,17 @@ impl Doors {
             join.await.ok();
         }
     }
+}
+
+/// Small answers leave at once, and callers who have vanished without a word are noticed: without
+/// that, each keeps its place for ever.
+pub(super) fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
 async fn run(mut arrivals: mpsc::UnboundedReceiver<Arrival>, cut: CancellationToken) {
