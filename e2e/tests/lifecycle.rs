@@ -1,5 +1,6 @@
 //! From start to end: probes, health, shutdown, the loss of an owner, and the commands beside `serve`.
 
+mod age;
 mod commands;
 mod health;
 mod owner_loss;
@@ -10,7 +11,7 @@ use e2e::grpc::Client;
 use crate::requests::token;
 
 /// A key that `asked` does not own, by its own word, and who does.
-async fn key_of_another(asked: &Client) -> (String, String) {
+pub(crate) async fn key_of_another(asked: &Client) -> (String, String) {
     for number in 0..256 {
         let key = format!("account:{number}");
         let reply = asked.hit_one(token(&key, 0, 10, 600_000)).await;

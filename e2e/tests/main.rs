@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod conformance;
+mod deadlines;
 mod declared;
 mod differences;
 mod docs;
@@ -11,3 +12,4 @@ mod manifests;
 mod originals;
 mod requests;
 mod rings;
+mod streams;

@@ -1,90 +1,21 @@
 //! gRPC below the message, frame by frame: what a client that speaks HTTP/2 well and gRPC badly sends.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
-use e2e::framing::frame;
 use e2e::launch::Launch;
 use futures_util::future::join_all;
-use h2::client::{Builder, SendRequest};
-use http::{HeaderMap, Request, StatusCode};
-use prost::Message;
-use proto::gubernator::{GetRateLimitsReq, GetRateLimitsResp};
-use tokio::net::TcpStream;
+use h2::client::Builder;
+use http::StatusCode;
 use tonic::Code;
 
 use super::still_serves;
 use crate::requests::{Under, decision, token};
+use crate::streams::{body, connect, exchange, head};
 
 /// What is wrong, fields of the head, pieces of the body, and how it is refused.
 type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Vec<Bytes>, Code);
 
-/// What came back of one stream.
-struct Answer {
-    status: StatusCode,
-    body: Vec<u8>,
-    /// Head and trailers together, for a refusal comes in either.
-    fields: HeaderMap,
-}
-
-impl Answer {
-    fn code(&self) -> Option<Code> {
-        Some(Code::from_bytes(self.fields.get("grpc-status")?.as_bytes()))
-    }
-
-    fn replies(&self) -> Vec<proto::gubernator::RateLimitResp> {
-        GetRateLimitsResp::decode(&self.body[e2e::framing::PREFIX..]).unwrap().responses
-    }
-}
-
-async fn connect(address: SocketAddr, builder: &Builder) -> SendRequest<Bytes> {
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (send, connection) = builder.handshake(stream).await.unwrap();
-    // It ends when the test drops its last handle.
-    tokio::spawn(async move { connection.await.is_ok() });
-    send
-}
-
-fn head(fields: &[(&str, &str)]) -> Request<()> {
-    let mut request =
-        Request::post("http://wicketgate/pb.gubernator.V1/GetRateLimits").header("te", "trailers");
-    if !fields.iter().any(|(name, _)| *name == "content-type") {
-        request = request.header("content-type", "application/grpc");
-    }
-    for (name, value) in fields {
-        request = request.header(*name, *value);
-    }
-    request.body(()).unwrap()
-}
-
-/// Sends a head and pieces of a body on a stream of its own, and reads all that comes back.
-async fn exchange(
-    send: &SendRequest<Bytes>,
-    head: Request<()>,
-    pieces: &[Bytes],
-) -> Result<Answer, h2::Error> {
-    let mut send = send.clone().ready().await?;
-    let (response, mut stream) = send.send_request(head, pieces.is_empty())?;
-    for (index, piece) in pieces.iter().enumerate() {
-        // A server that has answered already may refuse the rest.
-        if stream.send_data(piece.clone(), index + 1 == pieces.len()).is_err() {
-            break;
-        }
-    }
-    let (head, mut incoming) = response.await?.into_parts();
-    let mut body = Vec::new();
-    while let Some(piece) = incoming.data().await {
-        let piece = piece?;
-        incoming.flow_control().release_capacity(piece.len())?;
-        body.extend_from_slice(&piece);
-    }
-    let mut fields = head.headers;
-    fields.extend(incoming.trailers().await?.unwrap_or_default());
-    Ok(Answer { status: head.status, body, fields })
-}
-
 fn call(key: &str, items: usize) -> Bytes {
-    frame(&GetRateLimitsReq { requests: vec![token(key, 1, 10_000, 60_000); items] }).into()
+    body(vec![token(key, 1, 10_000, 60_000); items])
 }
 
 #[tokio::test]
@@ -119,8 +50,25 @@ async fn frames_that_grpc_does_not_know_are_refused() {
         }
     }
     assert!(differ.is_empty(), "{}", differ.join("\n"));
-    let answer = exchange(&send, head(&[("content-type", "text/plain")]), &[good]).await.unwrap();
-    assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "as gRPC's own document asks");
+    still_serves(&mut daemon).await;
+}
+
+#[tokio::test]
+async fn only_grpc_is_a_type_that_is_served() {
+    let mut daemon = Launch::serve().start().await;
+    let send = connect(daemon.node().grpc, &Builder::new()).await;
+    let good = [call("types", 1)];
+    let other = ["text/plain", "application/json", "application/grpc-web", "application/grpc-web+proto"];
+    for kind in other.into_iter().chain(["application/grpcs", ""]) {
+        let answer = exchange(&send, head(&[("content-type", kind)]), &good).await.unwrap();
+        assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind:?}");
+    }
+    let ours = ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"];
+    for (kind, left) in ours.into_iter().zip([9_999, 9_998, 9_997]) {
+        let answer = exchange(&send, head(&[("content-type", kind)]), &good).await.unwrap();
+        assert_eq!((answer.status, answer.code()), (StatusCode::OK, Some(Code::Ok)), "{kind:?}");
+        assert_eq!(decision(&answer.replies()[0]), (Under, left), "what was refused was not counted");
+    }
     still_serves(&mut daemon).await;
 }
 
@@ -130,15 +78,12 @@ async fn a_call_in_pieces_is_a_call() {
     let send = connect(daemon.node().grpc, &Builder::new()).await;
     let whole = call("pieces", 3);
     let bytes: Vec<_> = (0..whole.len()).map(|at| whole.slice(at..=at)).collect();
-    let ended_apart = vec![whole.clone(), Bytes::new()];
+    let ended_apart = vec![whole, Bytes::new()];
     for (pieces, left) in [(bytes, 9_997), (ended_apart, 9_994)] {
         let answer = exchange(&send, head(&[]), &pieces).await.unwrap();
         assert_eq!(answer.code(), Some(Code::Ok));
         assert_eq!(decision(&answer.replies()[2]), (Under, left));
     }
-    let subtype = head(&[("content-type", "application/grpc+proto")]);
-    let answer = exchange(&send, subtype, &[whole]).await.unwrap();
-    assert_eq!(answer.code(), Some(Code::Ok));
     still_serves(&mut daemon).await;
 }
 
@@ -162,8 +107,8 @@ async fn many_streams_of_one_connection_are_all_answered() {
     let mut patient = Builder::new();
     patient.initial_max_send_streams(100).initial_connection_window_size(5 << 20);
     let send = connect(daemon.node().grpc, &patient).await;
-    let body = [call("streams", 1)];
-    let answers = join_all((0..2_000).map(|_| exchange(&send, head(&[]), &body))).await;
+    let piece = [call("streams", 1)];
+    let answers = join_all((0..2_000).map(|_| exchange(&send, head(&[]), &piece))).await;
     let mut left: Vec<_> =
         answers.iter().map(|answer| decision(&answer.as_ref().unwrap().replies()[0]).1).collect();
     left.sort_unstable();

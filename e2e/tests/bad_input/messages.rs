@@ -8,6 +8,7 @@ use tonic::Code;
 
 use super::still_serves;
 use crate::requests::{Under, decision, token};
+use crate::rings;
 
 const GET_RATE_LIMITS: &str = "/pb.gubernator.V1/GetRateLimits";
 const MIB: usize = 1 << 20;
@@ -36,6 +37,61 @@ async fn bytes_that_are_no_message_are_refused() {
         assert!(!status.message().is_empty(), "{message:02x?}");
     }
     still_serves(&mut daemon).await;
+}
+
+#[tokio::test]
+async fn a_known_field_of_another_wire_type_is_refused() {
+    let mut daemon = Launch::serve().start().await;
+    let client = daemon.node().client().await;
+    // The items as a number, an item's hits as text, and its name as a number.
+    let broken: [&[u8]; 3] = [&[0x08, 0x01], &[0x0a, 0x03, 0x1a, 0x01, 0x61], &[0x0a, 0x02, 0x08, 0x01]];
+    for message in broken {
+        let status = client.raw(GET_RATE_LIMITS, Bytes::copy_from_slice(message)).await.expect_err("refused");
+        assert_eq!(status.code(), Code::Internal, "{message:02x?}: {status}");
+        assert!(status.message().contains("wire type"), "{message:02x?}: {status}");
+    }
+    still_serves(&mut daemon).await;
+}
+
+#[tokio::test]
+async fn what_follows_the_item_that_is_too_many_is_not_read() {
+    let mut daemon = Launch::serve().start().await;
+    let client = daemon.node().client().await;
+    let mut message =
+        GetRateLimitsReq { requests: vec![token("beyond", 1, 10, 60_000); 1_001] }.encode_to_vec();
+    message.push(0xff);
+    let status = client.raw(GET_RATE_LIMITS, message.into()).await.expect_err("refused");
+    assert_eq!(status.code(), Code::OutOfRange, "{status}");
+    assert_eq!(decision(&client.hit_one(token("beyond", 0, 10, 60_000)).await), (Under, 10), "none counted");
+    still_serves(&mut daemon).await;
+}
+
+/// On its way to the owner each item gets the instant at which it is decided, and then all of them are
+/// more than one message may be.
+#[tokio::test]
+async fn a_message_close_to_a_mebibyte_reaches_the_owner_of_all_its_items() {
+    let members = rings::processes::<2>(&[]).await;
+    let asked = &members[0].client;
+    let request = |number: usize, hits| token(&format!("{number:0>1027}"), hits, 10, 60_000);
+    let mut theirs = Vec::new();
+    for round in 0.. {
+        let numbers = round * 1_000..(round + 1) * 1_000;
+        let probes: Vec<_> = numbers.clone().map(|number| request(number, 0)).collect();
+        let replies = asked.hit(probes).await;
+        theirs.extend(numbers.zip(replies).filter(|(_, reply)| reply.metadata.contains_key("owner")));
+        if theirs.len() >= 1_000 {
+            break;
+        }
+        assert!(round < 20, "of two nodes one owns {} keys of {}", theirs.len(), (round + 1) * 1_000);
+    }
+    let requests: Vec<_> = theirs.iter().take(1_000).map(|(number, _)| request(*number, 1)).collect();
+    let len = GetRateLimitsReq { requests: requests.clone() }.encoded_len();
+    assert!((MIB - 4_000..=MIB).contains(&len), "{len} bytes are not close to {MIB}");
+    for (item, reply) in asked.hit(requests).await.iter().enumerate() {
+        assert_eq!(decision(reply), (Under, 9), "item {item}");
+        assert!(!reply.metadata.contains_key("degraded"), "item {item}: {reply:?}");
+        assert!(reply.metadata.contains_key("owner"), "item {item}: {reply:?}");
+    }
 }
 
 #[tokio::test]

@@ -88,6 +88,16 @@ async fn a_port_in_use_is_told_with_its_address() {
 }
 
 #[tokio::test]
+async fn a_first_port_that_leaves_none_for_the_last_node_is_told() {
+    let manifests = Manifests::cluster(3, &[], &[]);
+    for (flag, other) in [("--grpc-address", "--http-address"), ("--http-address", "--grpc-address")] {
+        let launch = Launch::with(&["standalone", flag, "127.0.0.1:65533", other, "127.0.0.1:0", "-f"]);
+        let ended = launch.arg(manifests.folder()).run().await;
+        assert_says(&ended, BAD_SETTINGS, &[flag, "127.0.0.1:65533", "replica 2", "choose a lower one"]);
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_argument_is_told() {
     let ended = Launch::with(&["serve", "--nonsense"]).run().await;
     assert_says(&ended, BAD_SETTINGS, &["--nonsense"]);

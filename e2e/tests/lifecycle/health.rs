@@ -2,6 +2,7 @@
 
 use e2e::clock::await_condition;
 use e2e::launch::Launch;
+use e2e::ports;
 use http::StatusCode;
 use prost::Message;
 use proto::gubernator::{HealthCheckReq, HealthCheckResp};
@@ -30,6 +31,28 @@ async fn a_node_that_serves_is_ready_and_alive() {
     assert_eq!(health.local_peers[0].grpc_address, health.advertise_address);
     let raw = client.raw("/pb.gubernator.V1/HealthCheck", HealthCheckReq {}.encode_to_vec().into()).await;
     assert_eq!(HealthCheckResp::decode(raw.unwrap()).unwrap(), health);
+}
+
+#[tokio::test]
+async fn a_node_that_its_ring_does_not_list_is_alive_and_not_ready() {
+    let [own, listener, other] = ports::free();
+    let daemon = Launch::serve()
+        .env("GUBER_GRPC_ADDRESS", own.to_string())
+        .env("GUBER_ADVERTISE_ADDRESS", own.to_string())
+        .env("WICKETGATE_PEER_ADDRESS", listener.to_string())
+        .env("WICKETGATE_PEERS", other.to_string())
+        .start()
+        .await;
+    let http = daemon.node().http();
+    let ready = http.get("/readyz").await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(ready.text().contains("not in the peer list"), "{}", ready.text());
+    assert_eq!(http.get("/livez").await.status, StatusCode::OK);
+    let status = daemon.node().client().await.health().await.expect_err("not a member");
+    assert_eq!(status.code(), tonic::Code::Unavailable);
+    assert!(status.message().contains("peer list"), "{status}");
+    let json = http.get("/v1/HealthCheck").await;
+    assert_eq!(json.status, StatusCode::SERVICE_UNAVAILABLE, "{}", json.text());
 }
 
 #[tokio::test]

@@ -1,13 +1,19 @@
-//! An owner that is killed: who decides then, and what health says.
+//! An owner that is killed or silent: who decides then, and what health says.
 
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use e2e::clock::await_some_within;
+use e2e::launch::Launch;
+use e2e::ports;
 use e2e::process::Signal;
 use http::StatusCode;
+use proto::gubernator::Behavior;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
 
 use super::key_of_another;
-use crate::requests::{Over, Under, decision, token};
+use crate::requests::{Over, Under, decision, token, with};
 use crate::rings::{self, Member};
 
 /// The node that is asked, the one that owns the key and is killed, and what else there is.
@@ -102,4 +108,53 @@ async fn a_failed_peer_makes_health_say_so_and_time_mends_it() {
         client.health().await.ok().filter(|health| health.status == "healthy")
     })
     .await;
+}
+
+/// A machine that is gone refuses nothing: who asks for a connection hears nothing at all. Here a
+/// listener whose queue is full plays it.
+#[tokio::test]
+async fn an_owner_that_takes_no_connection_is_replaced_in_time() {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let (silent, _held) = silent().await;
+    let [own, listener] = ports::free();
+    let asked = Launch::serve()
+        .env("GUBER_GRPC_ADDRESS", own.to_string())
+        .env("GUBER_ADVERTISE_ADDRESS", own.to_string())
+        .env("WICKETGATE_PEER_ADDRESS", listener.to_string())
+        .env("WICKETGATE_PEERS", format!("{own}@{listener},{silent}@{silent}"))
+        .env("GUBER_BATCH_TIMEOUT", "2s")
+        .start()
+        .await;
+    let client = asked.node().client().await;
+    for behavior in [Behavior::Batching, Behavior::NoBatching] {
+        let mut replaced = 0;
+        for number in 0..64 {
+            let began = Instant::now();
+            let request = token(&format!("{behavior:?}:{number}"), 1, 3, 600_000);
+            let reply = client.hit_one(with(behavior, request)).await;
+            let took = began.elapsed();
+            assert_eq!(decision(&reply), (Under, 2), "{reply:?}");
+            assert!(took < TIMEOUT, "key {number} took {took:?}: {reply:?}");
+            replaced += u32::from(reply.metadata.contains_key("degraded"));
+            if replaced == 3 {
+                break;
+            }
+        }
+        assert_eq!(replaced, 3, "{behavior:?}: of 64 keys some belong to the silent node");
+    }
+}
+
+/// An address at which a connection is neither taken nor refused, for as long as the rest is held.
+async fn silent() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port of the loopback");
+    let listener = socket.listen(1).expect("a listener");
+    let address = listener.local_addr().expect("its address");
+    let mut held = Vec::new();
+    // Whoever is not let in within this time stands before a full queue.
+    while let Ok(stream) = timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
+        held.push(stream.expect("a connection"));
+        assert!(held.len() < 100, "the system takes more connections than it was told");
+    }
+    (address, (listener, held))
 }

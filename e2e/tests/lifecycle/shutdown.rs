@@ -8,6 +8,9 @@ use e2e::process::Signal;
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use proto::gubernator::Behavior;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 use super::key_of_another;
 use crate::requests::{Under, decision, token, with};
@@ -114,6 +117,60 @@ async fn the_drain_timeout_ends_the_waiting() {
     assert!(took < Duration::from_secs(5), "it waited {took:?}, not a second");
     let _whatever_it_was_told = call.await;
     drop(owner);
+}
+
+/// A call whose owner stands still is cut off by a second signal, though there were a minute to wait.
+/// A signal that comes with the first, as when a process and its group are both told, is no second one.
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once_and_an_echo_does_not() {
+    for (first, second) in [(Signal::Term, Signal::Int), (Signal::Int, Signal::Term)] {
+        let settings = [("GUBER_BATCH_TIMEOUT", "60s"), ("WICKETGATE_DRAIN_TIMEOUT", "60s")];
+        let mut members = rings::processes::<2>(&settings).await;
+        let Member { daemon: mut asked, client, .. } = members.remove(0);
+        let owner = members.remove(0).daemon;
+        let (key, _) = key_of_another(&client).await;
+        owner.signal(Signal::Stop);
+        let call = tokio::spawn(async move { client.try_hit(vec![token(&key, 1, 100, 600_000)]).await });
+        let http = asked.node().http();
+        let in_flight = "gubernator_concurrent_checks_counter";
+        await_condition("the call is in flight", async || http.metric(in_flight).await == Some(1.0)).await;
+
+        asked.signal(first);
+        asked.signal(second);
+        await_condition("it stops", async || asked.log().contains("stopping")).await;
+        // Longer than an echo may come after.
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        assert!(asked.runs(), "{second:?} right after {first:?} is an echo: {}", asked.log());
+        asked.signal(second);
+        let (status, took) = asked.ended_after().await;
+        assert!(took < Duration::from_secs(3), "{second:?} did not end it at once but after {took:?}");
+        assert!(status.code().is_some(), "it ended by itself: {status}");
+        assert!(asked.log().contains("stopped at once"), "{}", asked.log());
+        call.await.expect("a call that ends").expect_err("a call that is cut off");
+        drop(owner);
+    }
+}
+
+/// Who watches the health of a node is told that it leaves, and does not keep it.
+#[tokio::test]
+async fn a_watch_is_told_and_does_not_hold_up_the_end() {
+    let mut daemon = Launch::serve().env("WICKETGATE_DRAIN_TIMEOUT", "60s").start().await;
+    let mut health = HealthClient::new(e2e::grpc::channel(daemon.node().grpc).await);
+    let request = HealthCheckRequest { service: "pb.gubernator.V1".into() };
+    let mut watch = health.watch(request).await.expect("a stream").into_inner();
+    let first = watch.message().await.expect("a message").expect("the state as it is");
+    assert_eq!(first.status(), ServingStatus::Serving);
+
+    daemon.signal(Signal::Term);
+    let next = watch.message().await.expect("a message").expect("the state as it becomes");
+    assert_eq!(next.status(), ServingStatus::NotServing);
+    match watch.message().await {
+        Ok(more) => assert_eq!(more, None, "nothing follows"),
+        Err(status) => assert_eq!(status.code(), tonic::Code::Unavailable, "{status}"),
+    }
+    let (status, took) = daemon.ended_after().await;
+    assert_eq!(status.code(), Some(0), "{}", daemon.log());
+    assert!(took < Duration::from_secs(5), "with nothing but a watch it took {took:?}");
 }
 
 /// A caller who goes on calling gets answers until the end, and then a refusal: never half a reply.
