@@ -219,7 +219,7 @@ impl<'a> Reader<'a> {
         self.longest_varint()
     }
 
-    #[cold]
+    /// Byte by byte: what is longer, or too near to the end.
     fn longest_varint(&mut self) -> Result<u64, WireError> {
         let mut value = 0;
         for (nth, &byte) in self.bytes.iter().take(10).enumerate() {

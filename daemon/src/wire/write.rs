@@ -64,27 +64,33 @@ impl Answers {
     /// One decided item.
     #[inline]
     pub fn verdict(&mut self, verdict: &Verdict, notes: &[Note<'_>]) {
-        let mut body = Body::default();
+        let start = self.bytes.len();
+        // In place, in a window of fixed size: no call to copy a few bytes, and no bound to check.
+        self.bytes.resize(start + Body::ROOM, 0);
+        let Some(room) = self.bytes[start..].first_chunk_mut() else { return };
+        let mut body = Body { room, end: Body::START };
         if verdict.status == Status::OverLimit {
             body.number(0x08, 1);
         }
         body.number(0x10, verdict.limit.cast_unsigned());
         body.number(0x18, verdict.remaining.cast_unsigned());
         body.number(0x20, verdict.reset_time.get().cast_unsigned());
+        let end = start + body.close();
         if verdict.retry_after.is_none() && notes.is_empty() {
-            self.open(body.len);
-            self.bytes.extend_from_slice(body.written());
+            self.bytes.truncate(end);
         } else {
-            self.noted(&body, verdict.retry_after, notes);
+            let numbers = self.bytes[start + Body::START..end].to_vec();
+            self.bytes.truncate(start);
+            self.noted(&numbers, verdict.retry_after, notes);
         }
     }
 
-    fn noted(&mut self, body: &Body, retry_after: Option<i64>, notes: &[Note<'_>]) {
+    fn noted(&mut self, numbers: &[u8], retry_after: Option<i64>, notes: &[Note<'_>]) {
         let retry = retry_after.map(Digits::new);
         let retry = retry.as_ref().map(|digits| ("retry_after_ms", digits.as_str()));
         let retry_len = retry.map_or(0, |(key, value)| entry_field_len(key, value));
-        self.open(body.len + retry_len + notes_len(notes));
-        self.bytes.extend_from_slice(body.written());
+        self.open(numbers.len() + retry_len + notes_len(notes));
+        self.bytes.extend_from_slice(numbers);
         if let Some((key, value)) = retry {
             self.entry(key, value);
         }
@@ -147,34 +153,56 @@ impl Answers {
     }
 }
 
-/// The numbers of one answer, written in place: four fields of at most eleven bytes.
-struct Body {
-    bytes: [u8; 48],
-    len: usize,
+/// The numbers of one answer: tag and length, then four fields of at most eleven bytes, and room for
+/// the last to be written in whole words.
+struct Body<'a> {
+    room: &'a mut [u8; Body::ROOM],
+    end: usize,
 }
 
-impl Default for Body {
-    fn default() -> Self {
-        Self { bytes: [0; 48], len: 0 }
-    }
-}
+impl Body<'_> {
+    const START: usize = 2;
+    const ROOM: usize = 64;
 
-impl Body {
     #[inline]
     fn number(&mut self, tag: u8, value: u64) {
-        if value != 0 {
+        if value == 0 {
+            return;
+        }
+        self.room[self.end] = tag;
+        let to = &mut self.room[self.end + 1..];
+        if value < SMALL {
+            // A whole word, of which the next field overwrites what is not this one's.
+            to[..8].copy_from_slice(&small_varint(value).to_le_bytes());
+            self.end += 1 + varint_len(value);
+        } else {
             let (bytes, len) = varint(value);
-            self.bytes[self.len] = tag;
-            // Ten bytes each time, of which the next field overwrites what is not this one's.
-            self.bytes[self.len + 1..][..10].copy_from_slice(&bytes);
-            self.len += 1 + len;
+            to[..len].copy_from_slice(&bytes[..len]);
+            self.end += 1 + len;
         }
     }
 
+    /// Writes tag and length, which are one byte each: four fields are at most 44. Returns where the
+    /// answer ends.
     #[inline]
-    fn written(&self) -> &[u8] {
-        &self.bytes[..self.len]
+    fn close(self) -> usize {
+        self.room[0] = 0x0a;
+        self.room[1] = u8::try_from(self.end - Self::START).unwrap_or(0);
+        self.end
     }
+}
+
+/// What is below fits into eight bytes of seven bits.
+const SMALL: u64 = 1 << 56;
+
+/// A varint below [`SMALL`] as the bytes of a word, low byte first.
+#[inline]
+const fn small_varint(value: u64) -> u64 {
+    // Seven bits into each of eight bytes, and the topmost bit of all bytes but the last.
+    let bits = (value & 0x0000_0000_0fff_ffff) | (value & 0x00ff_ffff_f000_0000) << 4;
+    let bits = (bits & 0x0000_3fff_0000_3fff) | (bits & 0x0fff_c000_0fff_c000) << 2;
+    let bits = (bits & 0x007f_007f_007f_007f) | (bits & 0x3f80_3f80_3f80_3f80) << 1;
+    bits | (0x8080_8080_8080_8080 & ((1 << (8 * (varint_len(value) - 1))) - 1))
 }
 
 /// A varint and its length.
@@ -182,19 +210,10 @@ impl Body {
 fn varint(value: u64) -> ([u8; 10], usize) {
     let len = varint_len(value);
     let mut bytes = [0; 10];
-    if value < 1 << 56 {
-        // Seven bits into each of eight bytes, and the topmost bit of all bytes but the last.
-        let bits = (value & 0x0000_0000_0fff_ffff) | (value & 0x00ff_ffff_f000_0000) << 4;
-        let bits = (bits & 0x0000_3fff_0000_3fff) | (bits & 0x0fff_c000_0fff_c000) << 2;
-        let bits = (bits & 0x007f_007f_007f_007f) | (bits & 0x3f80_3f80_3f80_3f80) << 1;
-        let more = 0x8080_8080_8080_8080 & ((1 << (8 * (len - 1))) - 1);
-        bytes[..8].copy_from_slice(&(bits | more).to_le_bytes());
-    } else {
-        for (nth, byte) in bytes.iter_mut().enumerate().take(len) {
-            #[expect(clippy::cast_possible_truncation, reason = "seven bits at a time")]
-            let low = (value >> (7 * nth)) as u8 & 0x7f;
-            *byte = if nth + 1 == len { low } else { low | 0x80 };
-        }
+    for (nth, byte) in bytes.iter_mut().enumerate().take(len) {
+        #[expect(clippy::cast_possible_truncation, reason = "seven bits at a time")]
+        let low = (value >> (7 * nth)) as u8 & 0x7f;
+        *byte = if nth + 1 == len { low } else { low | 0x80 };
     }
     (bytes, len)
 }
