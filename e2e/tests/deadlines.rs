@@ -54,7 +54,8 @@ async fn a_timeout_of_ages_is_a_timeout() {
             assert_eq!(decision(&answer.replies()[0]), (Under, left), "{field}");
         }
     }
-    for (field, behavior) in [("1000000000000000S", "BATCHING"), ("18446744073709551615H", "NO_BATCHING")] {
+    let ages = ["1000000000000000S", "18446744073709551615H"];
+    for (field, behavior) in ages.iter().flat_map(|field| [(field, "BATCHING"), (field, "NO_BATCHING")]) {
         let request = json!({"requests": [{"name": "e2e", "uniqueKey": key, "hits": 1, "limit": 10,
             "duration": 600_000, "behavior": behavior}]})
         .to_string();
