@@ -5,10 +5,6 @@ use std::process::ExitCode;
 use wicketgate_daemon::args::{self, Args, Command, Exit};
 use wicketgate_daemon::run;
 
-/// Measured against the system's allocator in docs/adr/0001-release-profile.md.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match Args::try_parse_from(std::env::args_os()) {
         Ok(Args { command: Command::Completions(arguments), .. }) => {
