@@ -31,7 +31,8 @@ unit: ## unit, property and model tests; generated files are up to date
 e2e: ## black-box tests of the binary: conformance with Gubernator, bad input, life cycle
 	@echo "make e2e: the binary from outside"
 	$(CARGO) build --locked -p wicketgate-daemon --bin wicketgated
-	$(CARGO) test --locked -p wicketgate-e2e
+	$(CARGO) test --locked -p wicketgate-e2e --lib --bins
+	$(CARGO) test --locked -p wicketgate-e2e --test main
 
 generate: ## rewrite what is generated: protocol, CRDs, reference pages
 	UPDATE=1 $(CARGO) test -q -p wicketgate-proto -p wicketgate-crds

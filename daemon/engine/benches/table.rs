@@ -104,18 +104,20 @@ fn existing(criterion: &mut Criterion) {
 fn create(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("create");
     group.throughput(Throughput::Elements(1));
-    for threads in [1, 2] {
+    for (size, keys) in SIZES {
         // A full table: every new key costs another its place, as in a flood of strangers.
-        let table = filled(1_000_000, 1, Algorithm::TokenBucket);
-        let number = AtomicU64::new(1_000_000);
-        group.bench_function(BenchmarkId::new("1M", format!("{threads}t")), |bencher| {
-            bencher.iter_custom(|visits| {
-                on_threads(threads, visits, |_| {
-                    let name = key(number.fetch_add(1, Relaxed));
-                    black_box(table.hit(&hit(&name, 1, Algorithm::TokenBucket)));
-                })
+        let table = filled(keys, 1, Algorithm::TokenBucket);
+        let number = AtomicU64::new(keys);
+        for threads in [1, 2] {
+            group.bench_function(BenchmarkId::new(size, format!("{threads}t")), |bencher| {
+                bencher.iter_custom(|visits| {
+                    on_threads(threads, visits, |_| {
+                        let name = key(number.fetch_add(1, Relaxed));
+                        black_box(table.hit(&hit(&name, 1, Algorithm::TokenBucket)));
+                    })
+                });
             });
-        });
+        }
     }
     group.finish();
 }

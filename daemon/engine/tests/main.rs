@@ -8,6 +8,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+mod allocations;
 mod differential;
 mod fuzz_engine;
 mod golden;
