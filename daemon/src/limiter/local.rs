@@ -1,6 +1,6 @@
 //! Items that are decided here.
 
-use engine::{Algorithm, Behavior, HitError, Request, Status, UnixMillis, Verdict};
+use engine::{Algorithm, Behavior, HitError, Request, Status, UnixMillis, Verdict, Visit};
 
 use super::Service;
 use super::tally::Tally;
@@ -14,8 +14,17 @@ pub(super) struct Desk<'a> {
     service: Service,
     limits: &'a Limits,
     now: UnixMillis,
+    visit: Visit<'a>,
     answers: Answers,
     tally: Tally,
+}
+
+/// What was found of one item, before it is written.
+pub(super) enum Judged {
+    /// It was decided; `audited` where a refusal is only reported.
+    Verdict { verdict: Verdict, audited: bool },
+    /// It could not be.
+    Error(String),
 }
 
 impl<'a> Desk<'a> {
@@ -28,7 +37,8 @@ impl<'a> Desk<'a> {
         items: usize,
     ) -> Self {
         let answers = Answers::with_room(prefix, items);
-        Self { node, service, limits, now, answers, tally: Tally::default() }
+        let visit = node.table().visit();
+        Self { node, service, limits, now, visit, answers, tally: Tally::default() }
     }
 
     pub(super) const fn node(&self) -> &'a Node {
@@ -50,6 +60,7 @@ impl<'a> Desk<'a> {
 
     /// The answers, the metrics told.
     pub(super) fn finish(self) -> Vec<u8> {
+        drop(self.visit);
         self.tally.tell(self.node.metrics());
         self.answers.into_bytes()
     }
@@ -57,13 +68,21 @@ impl<'a> Desk<'a> {
     /// Decides one item and writes its answer.
     #[inline]
     pub(super) fn decide(&mut self, item: &Item<'_>, notes: &[Note<'_>]) {
+        let judged = self.judge(item);
+        self.write(&judged, notes);
+    }
+
+    /// Decides one item. The shard of its key stays locked until the next item of another, or until
+    /// [`Desk::finish`].
+    #[inline]
+    pub(super) fn judge(&mut self, item: &Item<'_>) -> Judged {
         let mut request = item.request;
         let audit = match self.limits.join(&mut request) {
             Ok(Joined::Counted(audit)) => audit,
-            Ok(Joined::Unlimited) => return self.unlimited(&request, notes),
+            Ok(Joined::Unlimited) => return self.unlimited(&request),
             Err(undeclared) => {
                 self.tally.invalid += 1;
-                return self.answers.error(&undeclared.to_string(), notes);
+                return Judged::Error(undeclared.to_string());
             }
         };
         if self.service == Service::Peers && item.request.behavior.contains(Behavior::GLOBAL) {
@@ -73,17 +92,18 @@ impl<'a> Desk<'a> {
         let at = self.instant(item.created_at);
         match request.check(at, self.node.calendar()) {
             Ok(hit) => {
-                let verdict = self.node.table().hit(&hit);
+                let verdict = self.visit.hit(&hit);
                 self.tally.decided += 1;
-                self.tell(verdict, audit, notes);
+                self.weigh(verdict, audit)
             }
-            Err(error) => self.fail(&request, error, notes),
+            Err(error) => self.fail(&request, error),
         }
     }
 
     /// Answers an item that is nobody's, since its key or name is missing or unbearable.
     pub(super) fn refuse(&mut self, request: &Request<'_>, error: HitError) {
-        self.fail(request, error, &[]);
+        let judged = self.fail(request, error);
+        self.write(&judged, &[]);
     }
 
     /// Answers an item for which the ring has no owner, as it is empty.
@@ -99,26 +119,43 @@ impl<'a> Desk<'a> {
         );
     }
 
+    /// Unlocks the shard that was visited last.
+    pub(super) fn leave(&mut self) {
+        self.visit.leave();
+    }
+
+    /// Writes what was found of an item.
     #[inline]
-    fn tell(&mut self, mut verdict: Verdict, audit: Option<Audit<'_>>, notes: &[Note<'_>]) {
-        if verdict.status == Status::OverLimit {
-            self.tally.over_limit += 1;
-            if let Some(audit) = audit {
-                audit.count();
-                verdict.status = Status::UnderLimit;
-                verdict.retry_after = None;
+    pub(super) fn write(&mut self, judged: &Judged, notes: &[Note<'_>]) {
+        match judged {
+            Judged::Verdict { verdict, audited: false } => self.answers.verdict(verdict, notes),
+            Judged::Verdict { verdict, audited: true } => {
                 let notes: Vec<_> = notes.iter().copied().chain([Note::Audit]).collect();
-                return self.answers.verdict(&verdict, &notes);
+                self.answers.verdict(verdict, &notes);
             }
+            Judged::Error(text) => self.answers.error(text, notes),
         }
-        self.answers.verdict(&verdict, notes);
+    }
+
+    #[inline]
+    fn weigh(&mut self, mut verdict: Verdict, audit: Option<Audit<'_>>) -> Judged {
+        let over = verdict.status == Status::OverLimit;
+        self.tally.over_limit += u64::from(over);
+        let audit = audit.filter(|_| over);
+        if let Some(audit) = audit {
+            audit.count();
+            verdict.status = Status::UnderLimit;
+            verdict.retry_after = None;
+        }
+        Judged::Verdict { verdict, audited: audit.is_some() }
     }
 
     /// A limit that lets everything through has nothing to count and never resets.
-    fn unlimited(&mut self, request: &Request<'_>, notes: &[Note<'_>]) {
+    fn unlimited(&mut self, request: &Request<'_>) -> Judged {
         if let Err(error) = request.check_key() {
-            return self.fail(request, error, notes);
+            return self.fail(request, error);
         }
+        self.tally.decided += 1;
         let verdict = Verdict {
             status: Status::UnderLimit,
             limit: i64::MAX,
@@ -126,8 +163,7 @@ impl<'a> Desk<'a> {
             reset_time: UnixMillis::new(0),
             retry_after: None,
         };
-        self.tally.decided += 1;
-        self.answers.verdict(&verdict, notes);
+        Judged::Verdict { verdict, audited: false }
     }
 
     /// The instant at which an item counts: its own, where that is near enough to our clock.
@@ -143,7 +179,7 @@ impl<'a> Desk<'a> {
     }
 
     #[cold]
-    fn fail(&mut self, request: &Request<'_>, error: HitError, notes: &[Note<'_>]) {
+    fn fail(&mut self, request: &Request<'_>, error: HitError) -> Judged {
         let kind = match error {
             HitError::UnknownAlgorithm(_) => &mut self.tally.unknown_algorithm,
             HitError::UnknownInterval(Algorithm::TokenBucket) => &mut self.tally.token_bucket,
@@ -151,7 +187,7 @@ impl<'a> Desk<'a> {
             _ => &mut self.tally.invalid,
         };
         *kind += 1;
-        self.answers.error(&self.error_text(request, error), notes);
+        Judged::Error(self.error_text(request, error))
     }
 
     /// The original's words, which tell the route that the item took.
