@@ -12,6 +12,7 @@ mod front;
 mod http;
 mod observe;
 mod services;
+mod shared;
 mod threads;
 
 pub use connection::MaxAge;

@@ -41,6 +41,8 @@ async fn run(nodes: Arc<[Arc<Node>]>, paths: Vec<PathBuf>, load: Load, mut last:
             None
         }
     };
+    // What changed between the first reading and the beginning of the watch has made no event.
+    changed.notify_one();
     loop {
         tokio::select! {
             () = changed.notified() => tokio::time::sleep(SETTLE).await,

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
@@ -73,15 +73,11 @@ impl Client {
         timeout: Duration,
     ) -> Result<Bytes, AskError> {
         let codec = Verbatim::default();
-        let written = Arc::clone(&codec.written);
-        // A call that never got as far as being written has not reached anybody.
+        let claim = Arc::clone(&codec.claim);
+        // A call that never got as far as being written has not reached anybody, and now never will.
         let late = || {
             let status = Status::deadline_exceeded("context deadline exceeded");
-            if written.load(Ordering::Acquire) {
-                AskError::Unknown(status)
-            } else {
-                AskError::NotSent(status)
-            }
+            if take(&claim, GIVEN_UP) { AskError::NotSent(status) } else { AskError::Unknown(status) }
         };
         let call = async {
             let mut grpc =
@@ -145,7 +141,20 @@ fn certainly_not_processed(status: &Status) -> bool {
 /// Messages as they are: they were encoded for the other node already.
 #[derive(Clone, Debug, Default)]
 struct Verbatim {
-    written: Arc<AtomicBool>,
+    claim: Arc<AtomicU8>,
+}
+
+/// Whether a call may still go either way, or was handed to its connection, or its caller waits no
+/// longer: the connection may ask for the message after that, and must not get it then, since it is
+/// decided elsewhere.
+const OPEN: u8 = 0;
+const WRITTEN: u8 = 1;
+const GIVEN_UP: u8 = 2;
+
+/// Moves an open claim to `end`; whether it is there now.
+fn take(claim: &AtomicU8, end: u8) -> bool {
+    let taken = claim.compare_exchange(OPEN, end, Ordering::AcqRel, Ordering::Acquire);
+    taken.is_ok() || taken == Err(end)
 }
 
 impl Codec for Verbatim {
@@ -169,7 +178,9 @@ impl Encoder for Verbatim {
 
     fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
         // Only a connection that takes the call asks for its body.
-        self.written.store(true, Ordering::Release);
+        if !take(&self.claim, WRITTEN) {
+            return Err(Status::cancelled("the caller waits no longer"));
+        }
         buffer.put(item);
         Ok(())
     }

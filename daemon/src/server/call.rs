@@ -10,12 +10,12 @@ use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::{HeaderMap, HeaderName, HeaderValue, Method as Verb, Request, Response, StatusCode, header};
-use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::deadline::{Deadline, grpc_timeout};
 use super::fallback;
 use super::grpc::{Answer, Door, Method};
+use super::shared::{Budget, Shared};
 use crate::wire::MAX_MESSAGE_BYTES;
 
 /// Compressed flag and length, before every message.
@@ -36,16 +36,17 @@ pub(crate) enum Step {
 }
 
 /// Answers a call at once where that is possible.
-pub(crate) fn start(
-    door: &Arc<Door>,
-    arrived: Arrived,
-    drain: &CancellationToken,
-    cx: &mut Context<'_>,
-) -> Step {
+pub(crate) fn start(door: &Arc<Door>, arrived: Arrived, shared: &Shared, cx: &mut Context<'_>) -> Step {
     let Arrived { request, mut respond } = arrived;
     let (head, mut body) = request.into_parts();
     let Some(method) = door.method(head.uri.path()) else {
-        return Step::Wait(Box::pin(fallback::call(Arc::clone(door), head, body, respond, drain.clone())));
+        return Step::Wait(Box::pin(fallback::call(
+            Arc::clone(door),
+            head,
+            body,
+            respond,
+            shared.drain.clone(),
+        )));
     };
     if let Err(refusal) = check_head(&head) {
         refuse(&mut respond, refusal);
@@ -66,6 +67,11 @@ pub(crate) fn start(
             Step::Done
         }
         Poll::Pending => {
+            message.budget = Some(shared.budget());
+            if let Err(status) = message.charge(0) {
+                send(&mut respond, Err(status));
+                return Step::Done;
+            }
             let (door, deadline) = (Arc::clone(door), Deadline::new(timeout));
             Step::Wait(Box::pin(async move {
                 let read = poll_fn(|cx| message.poll(&mut body, cx));
@@ -189,8 +195,10 @@ pub(crate) fn frame(mut answer: Vec<u8>) -> Bytes {
 struct Message {
     /// The caller says that it may compress.
     encoded: bool,
-    /// Bytes of the window that it takes.
+    /// Bytes that it holds.
     held: usize,
+    /// Where they count, once the message is waited for.
+    budget: Option<Budget>,
     /// The first piece, which mostly is all of it, as it came; more are copied behind one another.
     first: Bytes,
     more: BytesMut,
@@ -200,7 +208,7 @@ impl Message {
     fn new(headers: &HeaderMap) -> Self {
         let encoding = headers.get("grpc-encoding");
         let encoded = encoding.is_some_and(|encoding| encoding.as_bytes() != b"identity");
-        Self { encoded, held: 0, first: Bytes::new(), more: BytesMut::new() }
+        Self { encoded, held: 0, budget: None, first: Bytes::new(), more: BytesMut::new() }
     }
 
     /// The message, without its prefix, once the caller has ended its side.
@@ -208,13 +216,25 @@ impl Message {
         while let Some(piece) = ready!(body.poll_data(cx)) {
             let piece =
                 piece.map_err(|error| Status::cancelled(format!("the request broke off: {error}")))?;
-            self.held += piece.len();
+            // Room is given back at once: kept until a message is whole, a few unfinished ones could
+            // use up the connection's, and none would ever end.
+            body.flow_control().release_capacity(piece.len()).ok();
+            self.charge(piece.len())?;
             self.push(piece)?;
         }
-        // Room is given back with the message and not before: what one connection's callers make us
-        // hold is bounded by its window.
-        body.flow_control().release_capacity(self.held).ok();
         Poll::Ready(self.take())
+    }
+
+    /// Takes `more` bytes into account.
+    fn charge(&mut self, more: usize) -> Result<(), Status> {
+        self.held += more;
+        let within = self.budget.as_mut().is_none_or(|budget| budget.hold(self.held));
+        if within {
+            return Ok(());
+        }
+        Err(Status::resource_exhausted(
+            "too many unfinished messages on one connection; finish some before others, or use another",
+        ))
     }
 
     fn push(&mut self, piece: Bytes) -> Result<(), Status> {

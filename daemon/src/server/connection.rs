@@ -20,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::call::{self, Step};
 use super::grpc::Door;
+use super::shared::Shared;
 
 /// How much a caller may send ahead on one stream and on the connection. The largest message with
-/// its prefix fits into its stream's window, and a few of them into the connection's, which is also
-/// all that one connection's unfinished messages can make us hold.
+/// its prefix fits into its stream's window, and a few of them into the connection's.
 const STREAM_WINDOW: u32 = (1 << 20) + (1 << 10);
 const CONNECTION_WINDOW: u32 = 4 << 20;
 /// Calls answered before what they brought forth is written, and rounds of those before others on
@@ -62,7 +62,8 @@ where
         Err(_) => return tracing::debug!("no HTTP/2 preface in time"),
     };
     let mut drained = pin!(drain.clone().cancelled_owned());
-    let mut calls = Calls { door, drain, waiting: FuturesUnordered::new(), arrived: Vec::new() };
+    let mut calls =
+        Calls { door, shared: Shared::new(drain), waiting: FuturesUnordered::new(), arrived: Vec::new() };
     let mut aged = pin!(sleep_or_never(age.0));
     let mut cut = pin!(sleep_or_never(age.0.map(|age| age.saturating_mul(2))));
     let mut leaving = false;
@@ -88,7 +89,7 @@ async fn sleep_or_never(after: Option<Duration>) {
 
 struct Calls {
     door: Arc<Door>,
-    drain: CancellationToken,
+    shared: Shared,
     waiting: FuturesUnordered<Waiting>,
     arrived: Vec<call::Arrived>,
 }
@@ -121,7 +122,7 @@ impl Calls {
             }
             let mut answered = !self.arrived.is_empty();
             for arrived in self.arrived.drain(..) {
-                if let Step::Wait(call) = call::start(&self.door, arrived, &self.drain, cx) {
+                if let Step::Wait(call) = call::start(&self.door, arrived, &self.shared, cx) {
                     self.waiting.push(call);
                 }
             }

@@ -28,12 +28,15 @@ pub(crate) async fn call(
     mut respond: SendResponse<Bytes>,
     drain: CancellationToken,
 ) {
+    // A watch, or a caller who takes nothing, would hold up the shutdown for as long as it likes.
+    let mut drained = std::pin::pin!(drained(&drain));
     let request = http::Request::from_parts(head, tonic::body::Body::new(Incoming(body)));
     let mut routes = door.routes();
     let response = tokio::select! {
         // The router is always ready, and cannot fail: what is unknown is answered UNIMPLEMENTED.
         response = routes.call(request) => response.unwrap_or_else(|never| match never {}),
         _ = std::future::poll_fn(|cx| respond.poll_reset(cx)) => return,
+        () = drained.as_mut() => return respond.send_reset(Reason::CANCEL),
     };
     let (head, mut body) = response.into_parts();
     let ended = http_body::Body::is_end_stream(&body);
@@ -45,14 +48,22 @@ pub(crate) async fn call(
         let frame = tokio::select! {
             biased;
             frame = body.frame() => frame,
-            // A watch would hold up the shutdown for as long as its caller likes.
-            () = drained(&drain) => return drop(stream.send_trailers(leaving())),
+            () = drained.as_mut() => return drop(stream.send_trailers(leaving())),
             _ = std::future::poll_fn(|cx| stream.poll_reset(cx)) => return,
         };
         let sent = match frame {
             None => return drop(stream.send_data(Bytes::new(), true)),
             Some(Err(_)) => return stream.send_reset(Reason::INTERNAL_ERROR),
-            Some(Ok(frame)) => send_frame(&mut stream, frame).await,
+            Some(Ok(frame)) => {
+                let sent = tokio::select! {
+                    sent = send_frame(&mut stream, frame) => Some(sent),
+                    () = drained.as_mut() => None,
+                };
+                match sent {
+                    Some(sent) => sent,
+                    None => return stream.send_reset(Reason::CANCEL),
+                }
+            }
         };
         if sent != Some(true) {
             return;

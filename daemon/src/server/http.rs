@@ -52,11 +52,18 @@ pub async fn serve_http(
             }
         };
         let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
+        let (builder, watcher, drain) = (builder.clone(), graceful.watcher(), drain.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(error, "connection failed");
+            // Who connects and says nothing must not keep a place from those who have something to say.
+            let spoke = tokio::select! {
+                spoke = tokio::time::timeout(HEADERS, stream.readable()) => matches!(spoke, Ok(Ok(()))),
+                () = drain.cancelled() => false,
+            };
+            if spoke {
+                let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+                if let Err(error) = watcher.watch(connection).await {
+                    tracing::debug!(error, "connection failed");
+                }
             }
             drop(place);
         });
