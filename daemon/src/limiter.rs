@@ -10,19 +10,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Behavior, HitError};
 use tonic::Status;
 
 use crate::clock;
 use crate::limits::Joined;
 use crate::node::Node;
-use crate::peers::{Member, Peer, PeerSet};
+use crate::peers::{Member, PeerSet};
 use crate::wire::{self, Item, MAX_ITEMS};
+use engine::Behavior;
 use forward::Forwards;
-use local::{Desk, Judged};
-
-/// Items from which on a batch is decided shard by shard; for fewer, sorting costs more than it saves.
-const GROUPED: usize = 32;
+use local::Desk;
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,19 +68,10 @@ pub fn decide(
     let limits = node.limits();
     let mut desk = Desk::new(node, service, &limits, clock::now(), prefix, items.len());
     let mut forwards = Forwards::default();
-    let place = |item| match service {
-        Service::Peers => Place::Own,
-        Service::Clients => place(&ring, item),
-    };
-    if items.len() < GROUPED {
-        for item in &items {
-            settle(&mut desk, &mut forwards, item, place(item), None);
-        }
-    } else {
-        let places: Vec<_> = items.iter().map(place).collect();
-        let mut judged = judge_by_shard(node, &mut desk, &items, &places);
-        for ((item, place), judged) in items.iter().zip(places).zip(&mut judged) {
-            settle(&mut desk, &mut forwards, item, place, judged.take());
+    for item in &items {
+        match service {
+            Service::Peers => desk.decide(item, &[]),
+            Service::Clients => route(&mut desk, &mut forwards, &ring, item),
         }
     }
     let answers = desk.finish();
@@ -107,71 +95,17 @@ fn read<'a>(node: &Node, service: Service, message: &'a [u8]) -> Result<Vec<Item
     Ok(items)
 }
 
-/// Where an item belongs.
-enum Place<'a> {
-    /// Here.
-    Own,
-    /// To another node.
-    Other(&'a Arc<Peer>),
-    /// Nowhere, as its key or name is missing or unbearable.
-    Refused(HitError),
-    /// Nowhere, as the ring is empty.
-    Nobody,
-}
-
-fn place<'a>(ring: &'a PeerSet, item: &Item<'_>) -> Place<'a> {
+/// Decides an item here or notes whom to ask.
+fn route(desk: &mut Desk<'_>, forwards: &mut Forwards, ring: &PeerSet, item: &Item<'_>) {
     let request = &item.request;
     if let Err(error) = request.check_key() {
-        return Place::Refused(error);
+        return desk.refuse(request, error);
     }
     match ring.owner(request.name, request.unique_key) {
-        Some(Member::Own) => Place::Own,
-        Some(Member::Other(peer)) => Place::Other(peer),
-        None => Place::Nobody,
-    }
-}
-
-/// Decides the items that are ours, shard by shard: two cores that work on the same keys would
-/// otherwise take each shard from one another with every item. Items of one key keep their order.
-fn judge_by_shard(
-    node: &Node,
-    desk: &mut Desk<'_>,
-    items: &[Item<'_>],
-    places: &[Place<'_>],
-) -> Vec<Option<Judged>> {
-    let shard_of = |item: &Item<'_>| node.table().shard_of(item.request.name, item.request.unique_key);
-    let mut order: Vec<(usize, usize)> = items
-        .iter()
-        .zip(places)
-        .enumerate()
-        .filter(|(_, (_, place))| matches!(place, Place::Own))
-        .map(|(nth, (item, _))| (shard_of(item), nth))
-        .collect();
-    order.sort_unstable();
-    let mut judged: Vec<_> = items.iter().map(|_| None).collect();
-    for (_, nth) in order {
-        judged[nth] = Some(desk.judge(&items[nth]));
-    }
-    desk.leave();
-    judged
-}
-
-/// Writes an item's answer, decided before or now, or notes whom to ask.
-fn settle(
-    desk: &mut Desk<'_>,
-    forwards: &mut Forwards,
-    item: &Item<'_>,
-    place: Place<'_>,
-    judged: Option<Judged>,
-) {
-    match (place, judged) {
-        (_, Some(judged)) => desk.write(&judged, &[]),
-        (Place::Own, None) => desk.decide(item, &[]),
-        (Place::Refused(error), None) => desk.refuse(&item.request, error),
-        (Place::Nobody, None) => desk.no_peer(&item.request),
-        (Place::Other(peer), None) => {
+        Some(Member::Own) => desk.decide(item, &[]),
+        Some(Member::Other(peer)) => {
             // What the declaration says of travelling counts as much as what the request says.
-            let mut joined = item.request;
+            let mut joined = *request;
             let behavior = match desk.limits().join(&mut joined) {
                 Ok(Joined::Counted(_)) => joined.behavior,
                 // Without a count there is no owner to ask.
@@ -180,5 +114,6 @@ fn settle(
             let alone = desk.node().batches_never() || behavior.contains(Behavior::NO_BATCHING);
             forwards.add(peer, alone, item, desk.now(), desk.written());
         }
+        None => desk.no_peer(request),
     }
 }

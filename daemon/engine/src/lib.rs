@@ -45,5 +45,5 @@ pub use bucket::{Bucket, Status, Verdict};
 pub use gregorian::{Calendar, Interval, Span, UnknownZone};
 pub use hit::{Algorithm, Hit, HitError, MAX_KEY_BYTES, Request, Window};
 pub use ring::{REPLICAS, Ring, RingHash, Successors, UnknownHash};
-pub use table::{Table, TableStats, Visit};
+pub use table::{Table, TableStats};
 pub use time::{Tick, UnixMillis};

@@ -78,20 +78,29 @@ impl Table {
     ///
     /// Allocates nothing for a key that exists.
     pub fn hit(&self, hit: &Hit<'_>) -> Verdict {
-        self.visit().hit(hit)
-    }
-
-    /// Begins a visit, for hits that come together.
-    #[must_use]
-    pub const fn visit(&self) -> Visit<'_> {
-        Visit { table: self, shard: None }
-    }
-
-    /// The number of the shard that a key lies in: a visit in this order locks each shard once.
-    #[must_use]
-    #[inline]
-    pub fn shard_of(&self, name: &str, unique_key: &str) -> usize {
-        self.home(Probe::new(self.seed, name, unique_key).hash)
+        let probe = Probe::new(self.seed, hit.name, hit.unique_key);
+        let home = self.home(probe.hash);
+        let mut shard = lock(&self.shards[home]);
+        let (effect, verdict) = shard.hit(&probe, hit);
+        match effect {
+            Effect::Found | Effect::Passed | Effect::Created { grown: false } => {}
+            Effect::Dropped => {
+                self.entries.fetch_sub(1, Relaxed);
+            }
+            Effect::Created { grown: true } => {
+                if self.entries.fetch_add(1, Relaxed) >= self.capacity {
+                    // The newest entry is this hit's own: it only goes if the shard has no other.
+                    if shard.len() > 1 {
+                        shard.evict(hit.at);
+                        self.entries.fetch_sub(1, Relaxed);
+                    } else {
+                        drop(shard);
+                        self.evict_elsewhere(home, hit.at);
+                    }
+                }
+            }
+        }
+        verdict
     }
 
     /// Drops entries that are dead at `now`, looking at up to `budget` of them, a few hundred under
@@ -164,54 +173,6 @@ impl Table {
     /// The middle of the hash: its ends are what the index of a shard uses.
     const fn home(&self, hash: u64) -> usize {
         (hash >> 32) as usize & (self.shards.len() - 1)
-    }
-}
-
-/// Hits that come together. A shard stays locked from one hit to the next as long as they lie in the
-/// same one, so that hits in the order of [`Table::shard_of`] fetch its lines from another core once.
-#[derive(Debug)]
-pub struct Visit<'t> {
-    table: &'t Table,
-    shard: Option<(usize, MutexGuard<'t, Shard>)>,
-}
-
-impl Visit<'_> {
-    /// As [`Table::hit`].
-    #[inline]
-    pub fn hit(&mut self, hit: &Hit<'_>) -> Verdict {
-        let table = self.table;
-        let probe = Probe::new(table.seed, hit.name, hit.unique_key);
-        let home = table.home(probe.hash);
-        if !matches!(&self.shard, Some((at, _)) if *at == home) {
-            // Never two locks at once.
-            self.leave();
-        }
-        let (_, shard) = self.shard.get_or_insert_with(|| (home, lock(&table.shards[home])));
-        let (effect, verdict) = shard.hit(&probe, hit);
-        match effect {
-            Effect::Found | Effect::Passed | Effect::Created { grown: false } => {}
-            Effect::Dropped => {
-                table.entries.fetch_sub(1, Relaxed);
-            }
-            Effect::Created { grown: true } => {
-                if table.entries.fetch_add(1, Relaxed) >= table.capacity {
-                    // The newest entry is this hit's own: it only goes if the shard has no other.
-                    if shard.len() > 1 {
-                        shard.evict(hit.at);
-                        table.entries.fetch_sub(1, Relaxed);
-                    } else {
-                        self.leave();
-                        table.evict_elsewhere(home, hit.at);
-                    }
-                }
-            }
-        }
-        verdict
-    }
-
-    /// Unlocks the shard that was visited last, as dropping the visit does.
-    pub fn leave(&mut self) {
-        self.shard = None;
     }
 }
 

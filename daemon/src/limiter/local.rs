@@ -1,6 +1,6 @@
 //! Items that are decided here.
 
-use engine::{Algorithm, Behavior, HitError, Request, Status, UnixMillis, Verdict, Visit};
+use engine::{Algorithm, Behavior, HitError, Request, Status, UnixMillis, Verdict};
 
 use super::Service;
 use super::tally::Tally;
@@ -14,17 +14,8 @@ pub(super) struct Desk<'a> {
     service: Service,
     limits: &'a Limits,
     now: UnixMillis,
-    visit: Visit<'a>,
     answers: Answers,
     tally: Tally,
-}
-
-/// What was found of one item, before it is written.
-pub(super) enum Judged {
-    /// It was decided; `audited` where a refusal is only reported.
-    Verdict { verdict: Verdict, audited: bool },
-    /// It could not be.
-    Error(String),
 }
 
 impl<'a> Desk<'a> {
@@ -37,8 +28,7 @@ impl<'a> Desk<'a> {
         items: usize,
     ) -> Self {
         let answers = Answers::with_room(prefix, items);
-        let visit = node.table().visit();
-        Self { node, service, limits, now, visit, answers, tally: Tally::default() }
+        Self { node, service, limits, now, answers, tally: Tally::default() }
     }
 
     pub(super) const fn node(&self) -> &'a Node {
@@ -60,7 +50,6 @@ impl<'a> Desk<'a> {
 
     /// The answers, the metrics told.
     pub(super) fn finish(self) -> Vec<u8> {
-        drop(self.visit);
         self.tally.tell(self.node.metrics());
         self.answers.into_bytes()
     }
@@ -68,21 +57,13 @@ impl<'a> Desk<'a> {
     /// Decides one item and writes its answer.
     #[inline]
     pub(super) fn decide(&mut self, item: &Item<'_>, notes: &[Note<'_>]) {
-        let judged = self.judge(item);
-        self.write(&judged, notes);
-    }
-
-    /// Decides one item. The shard of its key stays locked until the next item of another, or until
-    /// [`Desk::finish`].
-    #[inline]
-    pub(super) fn judge(&mut self, item: &Item<'_>) -> Judged {
         let mut request = item.request;
         let audit = match self.limits.join(&mut request) {
             Ok(Joined::Counted(audit)) => audit,
-            Ok(Joined::Unlimited) => return self.unlimited(&request),
+            Ok(Joined::Unlimited) => return self.unlimited(&request, notes),
             Err(undeclared) => {
                 self.tally.invalid += 1;
-                return Judged::Error(undeclared.to_string());
+                return self.answers.error(&undeclared.to_string(), notes);
             }
         };
         if self.service == Service::Peers && item.request.behavior.contains(Behavior::GLOBAL) {
@@ -92,18 +73,17 @@ impl<'a> Desk<'a> {
         let at = self.instant(item.created_at);
         match request.check(at, self.node.calendar()) {
             Ok(hit) => {
-                let verdict = self.visit.hit(&hit);
+                let verdict = self.node.table().hit(&hit);
                 self.tally.decided += 1;
-                self.weigh(verdict, audit)
+                self.tell(verdict, audit, notes);
             }
-            Err(error) => self.fail(&request, error),
+            Err(error) => self.fail(&request, error, notes),
         }
     }
 
     /// Answers an item that is nobody's, since its key or name is missing or unbearable.
     pub(super) fn refuse(&mut self, request: &Request<'_>, error: HitError) {
-        let judged = self.fail(request, error);
-        self.write(&judged, &[]);
+        self.fail(request, error, &[]);
     }
 
     /// Answers an item for which the ring has no owner, as it is empty.
@@ -119,43 +99,26 @@ impl<'a> Desk<'a> {
         );
     }
 
-    /// Unlocks the shard that was visited last.
-    pub(super) fn leave(&mut self) {
-        self.visit.leave();
-    }
-
-    /// Writes what was found of an item.
     #[inline]
-    pub(super) fn write(&mut self, judged: &Judged, notes: &[Note<'_>]) {
-        match judged {
-            Judged::Verdict { verdict, audited: false } => self.answers.verdict(verdict, notes),
-            Judged::Verdict { verdict, audited: true } => {
+    fn tell(&mut self, mut verdict: Verdict, audit: Option<Audit<'_>>, notes: &[Note<'_>]) {
+        if verdict.status == Status::OverLimit {
+            self.tally.over_limit += 1;
+            if let Some(audit) = audit {
+                audit.count();
+                verdict.status = Status::UnderLimit;
+                verdict.retry_after = None;
                 let notes: Vec<_> = notes.iter().copied().chain([Note::Audit]).collect();
-                self.answers.verdict(verdict, &notes);
+                return self.answers.verdict(&verdict, &notes);
             }
-            Judged::Error(text) => self.answers.error(text, notes),
         }
-    }
-
-    #[inline]
-    fn weigh(&mut self, mut verdict: Verdict, audit: Option<Audit<'_>>) -> Judged {
-        let over = verdict.status == Status::OverLimit;
-        self.tally.over_limit += u64::from(over);
-        let audit = audit.filter(|_| over);
-        if let Some(audit) = audit {
-            audit.count();
-            verdict.status = Status::UnderLimit;
-            verdict.retry_after = None;
-        }
-        Judged::Verdict { verdict, audited: audit.is_some() }
+        self.answers.verdict(&verdict, notes);
     }
 
     /// A limit that lets everything through has nothing to count and never resets.
-    fn unlimited(&mut self, request: &Request<'_>) -> Judged {
+    fn unlimited(&mut self, request: &Request<'_>, notes: &[Note<'_>]) {
         if let Err(error) = request.check_key() {
-            return self.fail(request, error);
+            return self.fail(request, error, notes);
         }
-        self.tally.decided += 1;
         let verdict = Verdict {
             status: Status::UnderLimit,
             limit: i64::MAX,
@@ -163,7 +126,8 @@ impl<'a> Desk<'a> {
             reset_time: UnixMillis::new(0),
             retry_after: None,
         };
-        Judged::Verdict { verdict, audited: false }
+        self.tally.decided += 1;
+        self.answers.verdict(&verdict, notes);
     }
 
     /// The instant at which an item counts: its own, where that is near enough to our clock.
@@ -179,7 +143,7 @@ impl<'a> Desk<'a> {
     }
 
     #[cold]
-    fn fail(&mut self, request: &Request<'_>, error: HitError) -> Judged {
+    fn fail(&mut self, request: &Request<'_>, error: HitError, notes: &[Note<'_>]) {
         let kind = match error {
             HitError::UnknownAlgorithm(_) => &mut self.tally.unknown_algorithm,
             HitError::UnknownInterval(Algorithm::TokenBucket) => &mut self.tally.token_bucket,
@@ -187,7 +151,7 @@ impl<'a> Desk<'a> {
             _ => &mut self.tally.invalid,
         };
         *kind += 1;
-        Judged::Error(self.error_text(request, error))
+        self.answers.error(&self.error_text(request, error), notes);
     }
 
     /// The original's words, which tell the route that the item took.

@@ -38,8 +38,7 @@ impl Answers {
     /// Room for `items` answers after `prefix` bytes, which the transport fills in.
     #[must_use]
     pub fn with_room(prefix: usize, items: usize) -> Self {
-        // The last answer is written in a window that it seldom fills.
-        let mut bytes = Vec::with_capacity(prefix + items * TYPICAL + Body::ROOM);
+        let mut bytes = Vec::with_capacity(prefix + items * TYPICAL);
         bytes.resize(prefix, 0);
         Self { bytes }
     }
