@@ -169,7 +169,8 @@ impl Shard {
 
     /// The slot that was not used for the longest time.
     fn oldest(&self) -> Option<At> {
-        let age = |&stamp: &u32| if stamp == VACANT { 0 } else { self.uses.wrapping_sub(stamp) + 1 };
+        let age =
+            |&stamp: &u32| if stamp == VACANT { 0 } else { self.uses.wrapping_sub(stamp).saturating_add(1) };
         let most = self.used.iter().map(age).max().filter(|&most| most > 0)?;
         self.used.iter().position(|stamp| age(stamp) == most).map(number)
     }

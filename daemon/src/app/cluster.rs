@@ -26,6 +26,9 @@ const SWEEP_SHARES: usize = 40;
 /// Entries swept at least, so that a small table is not swept entry by entry.
 const SWEEP_LEAST: usize = 4096;
 
+/// What the last tasks get to end, whatever the connections left of the grace.
+const NOTICE: Duration = Duration::from_millis(100);
+
 /// Everything that runs.
 pub(super) struct Cluster {
     nodes: Arc<[Arc<Node>]>,
@@ -201,6 +204,8 @@ impl Cluster {
             node.set_ring(PeerSet::new(node.ring_hash(), own, false, Vec::new()));
         }
         self.tasks.close();
+        // What only has to notice that the rings are gone gets the time for that.
+        let over = over.max(clock::timer() + NOTICE);
         if tokio::time::timeout_at(over, self.tasks.wait()).await.is_err() {
             tracing::warn!("some tasks did not end in time");
         }

@@ -117,6 +117,7 @@ impl Peer {
         }
         let own = self.batching.timeout;
         let answer = self.client.get_peer_rate_limits(records.into(), timeout.unwrap_or(own)).await;
+        let answer = answer.and_then(|answer| one_each(answer, items));
         // That a caller had less patience than we have is no failure of the node.
         let hasty = timeout.is_some_and(|timeout| timeout < own);
         match &answer {
@@ -125,7 +126,7 @@ impl Peer {
             }
             _ => {}
         }
-        answer.and_then(|answer| one_each(answer, items))
+        answer
     }
 
     /// Whether a group of so many items and bytes may still grow by one more.

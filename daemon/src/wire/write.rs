@@ -38,7 +38,8 @@ impl Answers {
     /// Room for `items` answers after `prefix` bytes, which the transport fills in.
     #[must_use]
     pub fn with_room(prefix: usize, items: usize) -> Self {
-        let mut bytes = Vec::with_capacity(prefix + items * TYPICAL);
+        // The last answer is written in a window that it seldom fills.
+        let mut bytes = Vec::with_capacity(prefix + items * TYPICAL + Body::ROOM);
         bytes.resize(prefix, 0);
         Self { bytes }
     }
