@@ -32,6 +32,7 @@ impl Signals {
             if first.elapsed() >= REPEAT {
                 return signal;
             }
+            tracing::info!(signal, "an echo of the first signal, taken for the same");
         }
     }
 

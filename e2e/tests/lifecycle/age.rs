@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use e2e::clock::await_condition;
 use e2e::launch::Launch;
 use e2e::process::Signal;
 use h2::client::Builder;
@@ -57,11 +58,14 @@ async fn a_call_under_way_outlives_the_age_of_its_connection() {
     let (key, _) = key_of_another(&asked.client).await;
     let send = connect(asked.daemon.node().grpc, &Builder::new()).await;
     owner.signal(Signal::Stop);
+    let connection = send.clone();
     let call = tokio::spawn(async move {
         let piece = [body(vec![token(&key, 1, 10, 600_000)])];
         exchange(&send, head(&[]), &piece).await
     });
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    await_condition("the connection is asked to leave", async || connection.clone().ready().await.is_err())
+        .await;
+    assert!(!call.is_finished(), "the owner stands still");
     owner.signal(Signal::Cont);
     let answer = call.await.expect("a call that ends").expect("an answer");
     assert_eq!(answer.code(), Some(Code::Ok));

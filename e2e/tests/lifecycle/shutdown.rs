@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use e2e::clock::{await_condition, await_some_within};
+use e2e::daemon::Daemon;
 use e2e::launch::Launch;
 use e2e::process::Signal;
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
-use proto::gubernator::Behavior;
+use proto::gubernator::{Behavior, RateLimitResp};
+use tokio::task::JoinHandle;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -99,12 +101,12 @@ async fn the_termination_delay_serves_on_without_being_ready() {
     assert_eq!(daemon.ended().await.code(), Some(0));
 }
 
-/// What does not end in the time it is given is left behind: here a call whose owner stands still.
-#[tokio::test]
-async fn the_drain_timeout_ends_the_waiting() {
-    let settings = [("GUBER_BATCH_TIMEOUT", "60s"), ("WICKETGATE_DRAIN_TIMEOUT", "1s")];
-    let mut members = rings::processes::<2>(&settings).await;
-    let Member { daemon: mut asked, client, .. } = members.remove(0);
+/// A ring of two, the second of which stands still, and a call in flight to it through the first.
+async fn call_to_an_owner_that_stands_still(
+    settings: &[(&str, &str)],
+) -> (Daemon, Daemon, JoinHandle<Result<Vec<RateLimitResp>, tonic::Status>>) {
+    let mut members = rings::processes::<2>(settings).await;
+    let Member { daemon: asked, client, .. } = members.remove(0);
     let owner = members.remove(0).daemon;
     let (key, _) = key_of_another(&client).await;
     owner.signal(Signal::Stop);
@@ -112,6 +114,14 @@ async fn the_drain_timeout_ends_the_waiting() {
     let http = asked.node().http();
     let in_flight = "gubernator_concurrent_checks_counter";
     await_condition("the call is in flight", async || http.metric(in_flight).await == Some(1.0)).await;
+    (asked, owner, call)
+}
+
+/// What does not end in the time it is given is left behind: here a call whose owner stands still.
+#[tokio::test]
+async fn the_drain_timeout_ends_the_waiting() {
+    let settings = [("GUBER_BATCH_TIMEOUT", "60s"), ("WICKETGATE_DRAIN_TIMEOUT", "1s")];
+    let (mut asked, owner, call) = call_to_an_owner_that_stands_still(&settings).await;
     asked.signal(Signal::Term);
     let (_, took) = asked.ended_after().await;
     assert!(took < Duration::from_secs(5), "it waited {took:?}, not a second");
@@ -125,27 +135,22 @@ async fn the_drain_timeout_ends_the_waiting() {
 async fn a_second_signal_ends_it_at_once_and_an_echo_does_not() {
     for (first, second) in [(Signal::Term, Signal::Int), (Signal::Int, Signal::Term)] {
         let settings = [("GUBER_BATCH_TIMEOUT", "60s"), ("WICKETGATE_DRAIN_TIMEOUT", "60s")];
-        let mut members = rings::processes::<2>(&settings).await;
-        let Member { daemon: mut asked, client, .. } = members.remove(0);
-        let owner = members.remove(0).daemon;
-        let (key, _) = key_of_another(&client).await;
-        owner.signal(Signal::Stop);
-        let call = tokio::spawn(async move { client.try_hit(vec![token(&key, 1, 100, 600_000)]).await });
-        let http = asked.node().http();
-        let in_flight = "gubernator_concurrent_checks_counter";
-        await_condition("the call is in flight", async || http.metric(in_flight).await == Some(1.0)).await;
+        let (mut asked, owner, call) = call_to_an_owner_that_stands_still(&settings).await;
 
         asked.signal(first);
         asked.signal(second);
         await_condition("it stops", async || asked.log().contains("stopping")).await;
-        // Longer than an echo may come after.
-        tokio::time::sleep(Duration::from_millis(800)).await;
+        await_condition("it takes the second for an echo", async || asked.log().contains("an echo")).await;
         assert!(asked.runs(), "{second:?} right after {first:?} is an echo: {}", asked.log());
-        asked.signal(second);
+        // The first that comes late enough is meant.
+        await_condition("it heeds a later one", async || {
+            asked.signal(second);
+            asked.log().contains("stopped at once")
+        })
+        .await;
         let (status, took) = asked.ended_after().await;
         assert!(took < Duration::from_secs(3), "{second:?} did not end it at once but after {took:?}");
         assert!(status.code().is_some(), "it ended by itself: {status}");
-        assert!(asked.log().contains("stopped at once"), "{}", asked.log());
         call.await.expect("a call that ends").expect_err("a call that is cut off");
         drop(owner);
     }
