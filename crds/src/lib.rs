@@ -5,6 +5,7 @@
 //!   `BackpressurePolicy`, group `wicketgate.dev`, version `v1alpha1`.
 //! - [`manifest`]: reads files of such objects, strictly, and names every problem with its place.
 //! - [`fold`](mod@fold): turns the objects of one cluster into its [`document`].
+//! - [`part`]: a document in ConfigMaps; [`report`]: what a daemon says of itself.
 //! - [`definition`]: the CustomResourceDefinitions themselves, as YAML; [`guide`]: the same for
 //!   people; [`generate`]: the files in which both are committed.
 //!
@@ -28,4 +29,6 @@ pub mod generate;
 pub mod guide;
 pub mod limit;
 pub mod manifest;
+pub mod part;
 pub mod reference;
+pub mod report;
