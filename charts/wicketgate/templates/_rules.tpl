@@ -1,0 +1,56 @@
+{{/*
+What the operator may do where it watches. docs/kubernetes.md explains each line; there are no Secrets among them.
+*/}}
+{{- define "wicketgate.rules" -}}
+# What people declare: read. Their spec is never written.
+- apiGroups: [wicketgate.dev]
+  resources: [ratelimitclusters, ratelimits, backpressurepolicies]
+  verbs: [get, list, watch]
+- apiGroups: [wicketgate.dev]
+  resources: [ratelimitclusters/status, ratelimits/status, backpressurepolicies/status]
+  verbs: [get, patch, update]
+# To own objects in a way that blocks the owner's deletion, where the API server guards that.
+- apiGroups: [wicketgate.dev]
+  resources: [ratelimitclusters/finalizers]
+  verbs: [update]
+# What a cluster is made of. Configmaps also because the daemons' Role grants reading them.
+- apiGroups: [""]
+  resources: [configmaps, services, serviceaccounts]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [statefulsets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [roles, rolebindings]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [monitoring.coreos.com]
+  resources: [servicemonitors]
+  verbs: [get, list, watch, create, patch, delete]
+# Held to be granted: the daemons find their peers in EndpointSlices.
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [get, list, watch]
+# Which pods to ask what they run.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
+
+{{/* The labels of namespaces, for clusters that let namespaces in by a selector. */}}
+{{- define "wicketgate.namespaceRules" -}}
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get, list, watch]
+{{- end -}}
