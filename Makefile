@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help demo test deps fmt clippy unit e2e generate bench fuzz deny clean-demo
+.PHONY: help demo test deps fmt clippy unit e2e generate images bench fuzz deny clean-demo
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
@@ -37,6 +37,9 @@ e2e: ## black-box tests of the binary: conformance with Gubernator, bad input, l
 generate: ## rewrite what is generated: protocol, CRDs, reference pages
 	UPDATE=1 $(CARGO) test -q -p wicketgate-proto -p wicketgate-crds
 	UPDATE=1 $(CARGO) test -q -p wicketgate-daemon --lib
+
+images: ## build both images: target/images/*.tar (IMAGE_PROFILE=release)
+	@hack/images
 
 bench: ## measure the engine and the daemon beside nghttpd and an empty tonic server (minutes)
 	@e2e/bench/deps
