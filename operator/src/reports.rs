@@ -16,16 +16,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crds::{cluster::RateLimitCluster, report::PodReport};
-use kube::runtime::reflector::ObjectRef;
-use tokio::time::Instant;
+use crds::{reference::ObjectName, report::PodReport};
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::task::AbortOnDropHandle;
 
-pub use self::changes::Changes;
-use self::follower::Follower;
+use self::{changes::Changes, follower::Follower};
 use crate::metrics::Metrics;
-
-/// A cluster whose pods are followed.
-pub type Cluster = ObjectRef<RateLimitCluster>;
 
 /// A pod that reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +59,8 @@ pub enum Heard {
     },
     /// Its stream has ended, or has been silent for too long; it is being tried again.
     Lost {
+        /// What it said last.
+        report: Arc<PodReport>,
         /// Since when.
         since: Instant,
     },
@@ -77,28 +75,45 @@ impl Heard {
             Self::Never | Self::Lost { .. } => None,
         }
     }
+
+    /// Whether its word is of now.
+    #[must_use]
+    pub const fn is_current(&self) -> bool {
+        matches!(self, Self::Report { .. })
+    }
+
+    /// What it said last, current or not.
+    #[must_use]
+    pub fn into_report(self) -> Option<PodReport> {
+        match self {
+            Self::Never => None,
+            Self::Report { report, .. } | Self::Lost { report, .. } => Some(Arc::unwrap_or_clone(report)),
+        }
+    }
 }
 
 /// The streams of all pods of all clusters. Dropping it ends them.
 #[derive(Debug)]
 pub struct Reports {
-    followers: Mutex<HashMap<Cluster, HashMap<String, Follower>>>,
+    followers: Mutex<HashMap<ObjectName, HashMap<String, Follower>>>,
     changes: Changes,
     metrics: Arc<Metrics>,
+    _news: AbortOnDropHandle<()>,
 }
 
 impl Reports {
-    /// No streams yet. Clusters that are to be looked at again come out of the [`Changes`].
+    /// No streams yet. Clusters that are to be looked at again are put into `news`: each at most once
+    /// beyond what is in there, however much its pods have to say. Must be called within a tokio runtime.
     #[must_use]
-    pub fn new(metrics: Arc<Metrics>) -> (Self, Changes) {
+    pub fn new(news: mpsc::Sender<ObjectName>, metrics: Arc<Metrics>) -> Self {
         let changes = Changes::default();
-        let reports = Self { followers: Mutex::default(), changes: changes.clone(), metrics };
-        (reports, changes)
+        let passing_on = tokio::spawn(pass_on(changes.clone(), news));
+        Self { followers: Mutex::default(), changes, metrics, _news: AbortOnDropHandle::new(passing_on) }
     }
 
     /// Follows these pods of `cluster` and no others: opens streams that are missing and ends those
     /// that are no longer wanted. Must be called within a tokio runtime.
-    pub fn follow(&self, cluster: &Cluster, wanted: impl IntoIterator<Item = PodTarget>) {
+    pub fn follow(&self, cluster: &ObjectName, wanted: impl IntoIterator<Item = PodTarget>) {
         let mut clusters = self.lock();
         let mut before = clusters.remove(cluster).unwrap_or_default();
         let mut after = HashMap::new();
@@ -124,19 +139,24 @@ impl Reports {
     }
 
     /// Follows no pod of `cluster` any more.
-    pub fn forget(&self, cluster: &Cluster) {
+    pub fn forget(&self, cluster: &ObjectName) {
         self.lock().remove(cluster);
     }
 
     /// What is known of the pod `uid` of `cluster`.
     #[must_use]
-    pub fn heard(&self, cluster: &Cluster, uid: &str) -> Heard {
+    pub fn heard(&self, cluster: &ObjectName, uid: &str) -> Heard {
         self.lock().get(cluster).and_then(|pods| pods.get(uid)).map_or(Heard::Never, Follower::heard)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Cluster, HashMap<String, Follower>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectName, HashMap<String, Follower>>> {
         self.followers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Until nobody takes them any more.
+async fn pass_on(changes: Changes, news: mpsc::Sender<ObjectName>) {
+    while news.send(changes.next().await).await.is_ok() {}
 }
 
 #[cfg(test)]

@@ -5,33 +5,31 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use futures_util::Stream;
+use crds::reference::ObjectName;
 use tokio::sync::Notify;
 
-use super::Cluster;
-
-/// The clusters of whose pods there is news. Clones share the same set; one reader at a time is woken.
+/// The clusters of whose pods there is news. Clones share the same set; one reads.
 #[derive(Clone, Debug, Default)]
-pub struct Changes {
+pub(super) struct Changes {
     shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
-    clusters: Mutex<HashSet<Cluster>>,
+    clusters: Mutex<HashSet<ObjectName>>,
     news: Notify,
 }
 
 impl Changes {
     /// There is news of `cluster`.
-    pub(super) fn mark(&self, cluster: &Cluster) {
+    pub(super) fn mark(&self, cluster: &ObjectName) {
         if self.lock().insert(cluster.clone()) {
             self.shared.news.notify_one();
         }
     }
 
     /// The next cluster of which there is news; waits until there is.
-    pub async fn next(&self) -> Cluster {
+    pub(super) async fn next(&self) -> ObjectName {
         loop {
             if let Some(cluster) = self.take() {
                 return cluster;
@@ -40,22 +38,14 @@ impl Changes {
         }
     }
 
-    /// The same as a stream without end, as `Controller::reconcile_on` takes it.
-    pub fn stream(self) -> impl Stream<Item = Cluster> + Send + 'static {
-        futures_util::stream::unfold(self, |changes| async move {
-            let cluster = changes.next().await;
-            Some((cluster, changes))
-        })
-    }
-
-    fn take(&self) -> Option<Cluster> {
+    fn take(&self) -> Option<ObjectName> {
         let mut clusters = self.lock();
         let cluster = clusters.iter().next()?.clone();
         clusters.remove(&cluster);
         Some(cluster)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<Cluster>> {
+    fn lock(&self) -> MutexGuard<'_, HashSet<ObjectName>> {
         self.shared.clusters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crds::report::PodReport;
+use crds::{reference::ObjectName, report::PodReport};
 use prometheus::IntGauge;
 use tokio::sync::{Notify, watch};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
-use super::{Changes, Cluster, Heard, PodTarget, stream};
+use super::{Changes, Heard, PodTarget, stream};
 use crate::{backoff, clock, metrics::Metrics, random};
 
 /// The wait before a stream is opened again, the first time.
@@ -28,7 +28,7 @@ pub(super) struct Follower {
 impl Follower {
     pub(super) fn start(
         target: PodTarget,
-        cluster: Cluster,
+        cluster: ObjectName,
         changes: Changes,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -59,7 +59,7 @@ impl Follower {
 
 /// What a follower's task has.
 struct Ear {
-    cluster: Cluster,
+    cluster: ObjectName,
     changes: Changes,
     said: watch::Sender<Heard>,
     metrics: Arc<Metrics>,
@@ -98,7 +98,11 @@ impl Ear {
         // What was not heard, or was lost before, is no news.
         if self.current.take().is_some() {
             self.metrics.reports_lost().inc();
-            self.said.send_replace(Heard::Lost { since: clock::instant() });
+            self.said.send_modify(|heard| {
+                if let Heard::Report { report, .. } = heard {
+                    *heard = Heard::Lost { report: Arc::clone(report), since: clock::instant() };
+                }
+            });
             self.changes.mark(&self.cluster);
         }
     }

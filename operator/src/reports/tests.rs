@@ -106,12 +106,13 @@ fn at(revision: &str) -> PodReport {
     PodReport { revision: revision.into(), peers: 3, ring: "r".into(), ..PodReport::default() }
 }
 
-fn cluster() -> Cluster {
-    Cluster::new("main").within("edge")
+fn cluster() -> ObjectName {
+    ObjectName { namespace: "edge".into(), name: "main".into() }
 }
 
-fn reports() -> (Reports, Changes) {
-    Reports::new(Arc::new(Metrics::new().unwrap()))
+fn reports() -> (Reports, mpsc::Receiver<ObjectName>) {
+    let (news, changes) = mpsc::channel(1);
+    (Reports::new(news, Arc::new(Metrics::new().unwrap())), changes)
 }
 
 /// Says it, and keeps the stream open for as long as the sender lives.
@@ -120,8 +121,26 @@ fn say(stream: mpsc::UnboundedSender<String>, revision: &str) -> mpsc::Unbounded
     stream
 }
 
-async fn news(changes: &Changes) -> Cluster {
-    tokio::time::timeout(SOON, changes.next()).await.unwrap()
+async fn news(changes: &mut mpsc::Receiver<ObjectName>) -> ObjectName {
+    tokio::time::timeout(SOON, changes.recv()).await.unwrap().unwrap()
+}
+
+/// Whoever had something to pass on has had every occasion to.
+async fn no_news(changes: &mpsc::Receiver<ObjectName>) {
+    for _ in 0..16 {
+        tokio::task::yield_now().await;
+    }
+    assert!(changes.is_empty());
+}
+
+/// Waits until the pod has said that it has so many buckets.
+async fn buckets(reports: &Reports, count: i64) {
+    let heard = async {
+        while reports.heard(&cluster(), "uid-0").current().is_none_or(|report| report.buckets != count) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, heard).await.unwrap();
 }
 
 fn revision(reports: &Reports) -> Option<String> {
@@ -131,40 +150,43 @@ fn revision(reports: &Reports) -> Option<String> {
 #[tokio::test]
 async fn what_a_pod_says_is_heard_and_told_where_it_is_news() {
     let mut pod = Pod::start(StatusCode::OK).await;
-    let (reports, changes) = reports();
+    let (reports, mut changes) = reports();
     assert!(matches!(reports.heard(&cluster(), "uid-0"), Heard::Never));
     reports.follow(&cluster(), [pod.target()]);
     let stream = pod.stream().await;
     stream.send(line(&at("a"))).unwrap();
-    assert_eq!(news(&changes).await, cluster());
+    assert_eq!(news(&mut changes).await, cluster());
     assert_eq!(revision(&reports).as_deref(), Some("a"));
     assert_eq!(reports.metrics.pods_heard().get(), 1);
     assert_eq!(*pod.asked.lock().unwrap(), ["/wicketgate/v1/report?watch=true"]);
 
     // More buckets are heard, but are no news; another revision is.
     stream.send(line(&PodReport { buckets: 7, ..at("a") })).unwrap();
+    buckets(&reports, 7).await;
+    no_news(&changes).await;
     stream.send(line(&PodReport { buckets: 8, ..at("b") })).unwrap();
-    news(&changes).await;
+    news(&mut changes).await;
     assert_eq!(revision(&reports).as_deref(), Some("b"));
-    assert!(futures_util::FutureExt::now_or_never(changes.next()).is_none());
 }
 
 #[tokio::test]
 async fn a_stream_that_ends_is_lost_and_opened_again() {
     let mut pod = Pod::start(StatusCode::OK).await;
-    let (reports, changes) = reports();
+    let (reports, mut changes) = reports();
     reports.follow(&cluster(), [pod.target()]);
     let stream = pod.stream().await;
     stream.send(line(&at("a"))).unwrap();
-    news(&changes).await;
+    news(&mut changes).await;
     drop(stream);
-    news(&changes).await;
-    assert!(matches!(reports.heard(&cluster(), "uid-0"), Heard::Lost { .. }));
+    news(&mut changes).await;
+    let heard = reports.heard(&cluster(), "uid-0");
+    assert!(matches!(heard, Heard::Lost { .. }) && !heard.is_current() && heard.current().is_none());
+    assert_eq!(heard.into_report(), Some(at("a")));
     assert_eq!(reports.metrics.reports_lost().get(), 1);
     assert_eq!(reports.metrics.pods_heard().get(), 0);
     // What it says again is news, though it is the same.
     let _open = say(pod.stream().await, "a");
-    news(&changes).await;
+    news(&mut changes).await;
     assert_eq!(revision(&reports).as_deref(), Some("a"));
 }
 
@@ -172,13 +194,13 @@ async fn a_stream_that_ends_is_lost_and_opened_again() {
 async fn what_is_no_report_is_a_lost_stream() {
     for broken in ["not json\n".to_owned(), "x".repeat(lines::MAX_LINE + 1), "{}\n".to_owned()] {
         let mut pod = Pod::start(StatusCode::OK).await;
-        let (reports, changes) = reports();
+        let (reports, mut changes) = reports();
         reports.follow(&cluster(), [pod.target()]);
         let stream = pod.stream().await;
         stream.send(line(&at("a"))).unwrap();
-        news(&changes).await;
+        news(&mut changes).await;
         stream.send(broken).unwrap();
-        news(&changes).await;
+        news(&mut changes).await;
         assert!(matches!(reports.heard(&cluster(), "uid-0"), Heard::Lost { .. }));
         pod.stream().await;
     }
@@ -192,17 +214,17 @@ async fn a_pod_that_does_not_know_the_question_is_asked_again_and_is_no_news() {
     pod.stream().await;
     pod.stream().await;
     assert!(matches!(reports.heard(&cluster(), "uid-0"), Heard::Never));
-    assert!(futures_util::FutureExt::now_or_never(changes.next()).is_none());
+    no_news(&changes).await;
 }
 
 #[tokio::test]
 async fn a_pod_that_is_not_wanted_is_let_go() {
     let mut pod = Pod::start(StatusCode::OK).await;
-    let (reports, changes) = reports();
+    let (reports, mut changes) = reports();
     reports.follow(&cluster(), [pod.target()]);
     let stream = pod.stream().await;
     stream.send(line(&at("a"))).unwrap();
-    news(&changes).await;
+    news(&mut changes).await;
     reports.follow(&cluster(), []);
     assert!(matches!(reports.heard(&cluster(), "uid-0"), Heard::Never));
     // The connection goes with it.
@@ -213,27 +235,27 @@ async fn a_pod_that_is_not_wanted_is_let_go() {
 #[tokio::test]
 async fn a_pod_stays_connected_while_it_is_wanted_and_is_asked_anew_at_another_address() {
     let (mut pod, mut moved) = (Pod::start(StatusCode::OK).await, Pod::start(StatusCode::OK).await);
-    let (reports, changes) = reports();
+    let (reports, mut changes) = reports();
     reports.follow(&cluster(), [pod.target()]);
     let stream = pod.stream().await;
     stream.send(line(&at("a"))).unwrap();
-    news(&changes).await;
+    news(&mut changes).await;
     reports.follow(&cluster(), [PodTarget { ready: true, ..pod.target() }]);
     assert_eq!(revision(&reports).as_deref(), Some("a"));
     assert!(!stream.is_closed());
     reports.follow(&cluster(), [moved.target()]);
     assert_eq!(revision(&reports), None);
     let _open = say(moved.stream().await, "b");
-    news(&changes).await;
+    news(&mut changes).await;
     assert_eq!(revision(&reports).as_deref(), Some("b"));
 }
 
 #[tokio::test]
 async fn an_address_of_the_sixth_version_is_reached() {
     let mut pod = Pod::start_at("[::1]:0".parse().unwrap(), StatusCode::OK).await;
-    let (reports, changes) = reports();
+    let (reports, mut changes) = reports();
     reports.follow(&cluster(), [pod.target()]);
     let _open = say(pod.stream().await, "a");
-    news(&changes).await;
+    news(&mut changes).await;
     assert_eq!(revision(&reports).as_deref(), Some("a"));
 }
