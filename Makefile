@@ -3,18 +3,25 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help demo test deps fmt clippy unit e2e generate images bench fuzz deny clean-demo
+.PHONY: help demo kube-demo kube-down test deps fmt clippy unit chart e2e generate images testbed testbed-down bench fuzz deny
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
 
-demo: deps ## build, declare limits from examples/quickstart.yaml, and watch one admit and refuse
+demo: ## build, declare limits from examples/quickstart.yaml, and watch one admit and refuse
+	@hack/deps
 	@hack/demo
 
-test: deps fmt clippy unit e2e ## everything that CI runs
+kube-demo: ## the whole story on a real Kubernetes: start one, install, declare limits, watch them change
+	@hack/deps testbed
+	@hack/kube-demo
+
+kube-down: testbed-down ## remove what kube-demo left running
+
+test: deps fmt clippy unit chart e2e ## everything that CI runs
 
 deps: ## install what building and testing need (Debian packages, the pinned Rust toolchain)
-	@hack/deps
+	@hack/deps testbed
 
 fmt: ## is everything formatted?
 	@echo "make fmt: the committed format"
@@ -28,11 +35,12 @@ unit: ## unit, property and model tests; generated files are up to date
 	@echo "make unit: every crate's own tests"
 	$(CARGO) test --locked --workspace --exclude wicketgate-e2e
 
-e2e: ## black-box tests of the binary: conformance with Gubernator, bad input, life cycle
-	@echo "make e2e: the binary from outside"
-	$(CARGO) build --locked -p wicketgate-daemon --bin wicketgated
-	$(CARGO) test --locked -p wicketgate-e2e --lib --bins
-	$(CARGO) test --locked -p wicketgate-e2e --test main
+chart: ## lint the charts, run their unit tests, check what they render
+	@echo "make chart: the charts"
+	@hack/chart-test
+
+e2e: ## black-box tests: the binary from outside, and all of it on Kubernetes (KUBECONFIG, or the test cluster)
+	@hack/e2e
 
 generate: ## rewrite what is generated: protocol, CRDs, reference pages
 	UPDATE=1 $(CARGO) test -q -p wicketgate-proto -p wicketgate-crds
@@ -40,6 +48,13 @@ generate: ## rewrite what is generated: protocol, CRDs, reference pages
 
 images: ## build both images: target/images/*.tar (IMAGE_PROFILE=release)
 	@hack/images
+
+testbed: images ## start the test cluster with both images in it, and leave it running
+	@e2e/testbed/up
+	@e2e/testbed/load $${CARGO_TARGET_DIR:-target}/images/*.tar
+
+testbed-down: ## end the test cluster and remove it
+	@e2e/testbed/down
 
 bench: ## measure the engine and the daemon beside nghttpd and an empty tonic server (minutes)
 	@e2e/bench/deps

@@ -3,8 +3,9 @@
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=$(cd "$here/../.." && pwd)
-cache=$(realpath -m "${WICKETGATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/wicketgate}")
-state=$(realpath -m "${WICKETGATE_STATE:-$cache/testbed}")
+absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
+cache=$(absolute "${WICKETGATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/wicketgate}")
+state=$(absolute "${WICKETGATE_STATE:-$cache/testbed}")
 kube=$cache/kube/kube   # etcd, every part of Kubernetes, CoreDNS and kubectl
 pause=$cache/kube/pause # the program that holds a pod's namespaces
 kubeconfig=$state/admin.conf
