@@ -95,11 +95,8 @@ helm.sh/chart: {{ include "wicketgate.chart" . }}
 {{- fail (printf "cluster.create makes a RateLimitCluster in %s, which the operator would not watch: add it to watchNamespaces, or set cluster.create=false" .Release.Namespace) -}}
 {{- end -}}
 {{- $budget := .Values.podDisruptionBudget -}}
-{{- if and $budget.enabled (kindIs "invalid" $budget.minAvailable) (kindIs "invalid" $budget.maxUnavailable) -}}
-{{- fail "podDisruptionBudget needs minAvailable or maxUnavailable: set one of them, or podDisruptionBudget.enabled=false" -}}
-{{- end -}}
 {{- if and $budget.enabled (not (kindIs "invalid" $budget.minAvailable)) (not (kindIs "invalid" $budget.maxUnavailable)) -}}
-{{- fail "podDisruptionBudget takes minAvailable or maxUnavailable, not both: set one of them to null" -}}
+{{- fail "podDisruptionBudget takes minAvailable or maxUnavailable, not both: leave one of them out" -}}
 {{- end -}}
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
 {{- fail "serviceAccount.create=false needs serviceAccount.name: the operator's rights are not for the account that every pod has" -}}
