@@ -18,6 +18,7 @@ host_ip=198.18.0.1 node_ip=198.18.0.2
 nodes=198.18.0.0/24 pods=198.18.1.0/24 services=198.19.0.0/16
 api_service=198.19.0.1
 node=testbed
+cgroup=wicketgate-testbed
 socket=$state/containerd.sock
 # Who started the cluster that runs on this machine: lines of key=value, gone with the cluster or at reboot.
 owner=/run/wicketgate-testbed
@@ -75,6 +76,9 @@ give_up() {
   { echo "--- the end of $state/logs/$1.log"; tail -n 25 "$state/logs/$1.log"; echo "---"; } >&2 || true
   fail 70 "$2; all logs are in $state/logs"
 }
+
+# cgroups: where they are mounted: version 1 has one mount for each controller, beside or instead of version 2's one.
+cgroups() { awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/mounts; }
 
 # exclusively: no second up or down meanwhile.
 exclusively() {

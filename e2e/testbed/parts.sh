@@ -129,6 +129,7 @@ tlsCertFile: $state/pki/kubelet.crt
 tlsPrivateKeyFile: $state/pki/kubelet.key
 containerRuntimeEndpoint: unix://$socket
 cgroupDriver: cgroupfs
+cgroupRoot: /$cgroup
 failCgroupV1: false   # many sandboxes still have version 1
 failSwapOn: false
 clusterDNS: [$node_ip]
