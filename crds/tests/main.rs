@@ -88,11 +88,17 @@ fn every_example_is_a_whole() {
             Manifest::RateLimit(limit) => Some(&**limit),
             _ => None,
         });
-        let folded = fold(cluster, limits, [], &NamespaceLabels::new()).unwrap();
+        let folded = fold(cluster, limits, [], &tenants()).unwrap();
         for (name, outcome) in folded.limits {
             assert!(outcome.is_accepted(), "{}: {name}: {outcome}", path.display());
         }
     }
+}
+
+/// The namespaces as the comment of examples/multi-tenant.yaml has them labelled.
+fn tenants() -> NamespaceLabels {
+    let label = ("wicketgate.dev/tenant".to_owned(), "yes".to_owned());
+    ["shop", "search"].map(|namespace| (namespace.to_owned(), [label.clone()].into())).into()
 }
 
 #[test]
