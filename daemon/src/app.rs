@@ -2,6 +2,7 @@
 
 mod bind;
 mod cluster;
+mod kubernetes;
 mod manifests;
 mod plan;
 mod reload;
@@ -9,9 +10,11 @@ mod signal;
 
 use std::path::PathBuf;
 
+use crate::api::ApiError;
 use crate::args::{Check, Exit, Standalone};
-use crate::settings::{Discovery, Settings};
-use cluster::Cluster;
+use crate::peers::RosterError;
+use crate::settings::Settings;
+use cluster::{Cluster, RingPlan};
 use manifests::Loaded;
 use plan::NodePlan;
 
@@ -27,14 +30,12 @@ pub enum AppError {
     /// Manifests are missing or wrong.
     #[error(transparent)]
     Manifests(#[from] ManifestError),
+    /// There is no way to the Kubernetes API.
+    #[error(transparent)]
+    Api(#[from] ApiError),
     /// A peer's address cannot be dialled.
-    #[error("the peer {address} cannot be dialled: {cause}")]
-    Peer {
-        /// As configured.
-        address: String,
-        /// What is wrong with it.
-        cause: tonic::transport::Error,
-    },
+    #[error(transparent)]
+    Peer(#[from] RosterError),
     /// There are more nodes than ports above the first.
     #[error("{flag} {first} leaves no port for replica {nth}, as each node takes two; choose a lower one")]
     Port {
@@ -65,7 +66,7 @@ impl AppError {
         match self {
             Self::Bind(_) => Exit::Unavailable,
             Self::Manifests(_) => Exit::Manifests,
-            Self::Peer { .. } | Self::Port { .. } => Exit::Usage,
+            Self::Peer(_) | Self::Port { .. } | Self::Api(_) => Exit::Usage,
             Self::System { .. } | Self::Fault(_) => Exit::Internal,
         }
     }
@@ -83,12 +84,11 @@ pub async fn serve(settings: Settings) -> Result<(), AppError> {
     };
     let (delay, grace) = (settings.termination_delay, settings.drain_timeout);
     let threads = settings.threads;
-    let peers = match &settings.discovery {
-        Discovery::None => None,
-        Discovery::Static(peers) => Some(peers.clone()),
-    };
+    let ring = RingPlan::of(&settings.discovery);
+    let follow = kubernetes::Follow::of(&settings).await?;
     let signals = signal::Signals::new()?;
-    let cluster = Cluster::start(vec![NodePlan::of(settings)], threads, peers, document.as_ref()).await?;
+    let cluster = Cluster::start(vec![NodePlan::of(settings)], threads, ring, document.as_ref()).await?;
+    follow.start(&cluster);
     let watch = (!files.is_empty()).then(|| reload::watch(&cluster, files, manifests::load_limits, document));
     run_until_signal(cluster, watch, signals, delay, grace).await;
     Ok(())
@@ -104,7 +104,7 @@ pub async fn standalone(arguments: Standalone) -> Result<(), AppError> {
     let grace = loaded.drain_timeout();
     let signals = signal::Signals::new()?;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let cluster = Cluster::start(plans, threads, None, Some(&loaded)).await?;
+    let cluster = Cluster::start(plans, threads, RingPlan::Ourselves, Some(&loaded)).await?;
     let watch = (!arguments.no_watch)
         .then(|| reload::watch(&cluster, arguments.files, manifests::load_cluster, Some(loaded)));
     run_until_signal(cluster, watch, signals, std::time::Duration::ZERO, grace).await;

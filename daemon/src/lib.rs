@@ -1,8 +1,10 @@
 //! The data plane: one node of the limiter, its settings, its doors and its peers.
 
+pub mod api;
 pub mod app;
 pub mod args;
 pub mod clock;
+pub mod document;
 pub mod health;
 pub mod hit;
 pub mod limiter;

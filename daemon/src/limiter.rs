@@ -114,6 +114,7 @@ fn route(desk: &mut Desk<'_>, forwards: &mut Forwards, ring: &PeerSet, item: &It
             let alone = desk.node().batches_never() || behavior.contains(Behavior::NO_BATCHING);
             forwards.add(peer, alone, item, desk.now(), desk.written());
         }
-        None => desk.no_peer(request),
+        // Nothing is known of the others yet: being limited here alone is better than an error.
+        None => desk.decide(item, &[]),
     }
 }

@@ -8,13 +8,19 @@ mod docs;
 mod families;
 mod peer;
 mod table;
+mod watch;
 
 use std::time::Duration;
 
 use prometheus::{Encoder as _, Histogram, IntCounter, IntGauge, Registry, TextEncoder};
 
-pub use self::{docs::render_docs, peer::PeerMetrics, table::TableReading};
-use self::{families::Families, peer::PeerFamilies};
+pub use self::{
+    docs::render_docs,
+    peer::PeerMetrics,
+    table::TableReading,
+    watch::{DocumentOrigin, WatchMetrics},
+};
+use self::{families::Families, peer::PeerFamilies, watch::WatchFamilies};
 
 /// Type of what [`Metrics::render`] gives, for the `Content-Type` header.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -47,12 +53,19 @@ pub struct Metrics {
     pub declared_limits: IntGauge,
     /// Peers on the ring, this node included.
     pub peers: IntGauge,
+    /// Changes of the ring's members after the first ring.
+    pub ring_changes: IntCounter,
+    /// When the ring's members last changed, in seconds of the Unix epoch; 0 for never.
+    pub ring_changed_at: IntGauge,
+    /// Answers of discovery without any member, where the ring stayed as it was.
+    pub rings_kept: IntCounter,
     /// Configurations taken into force after the first.
     pub reloads_succeeded: IntCounter,
     /// Configurations refused, the old one staying in force.
     pub reloads_failed: IntCounter,
     families: Families,
     peer_families: PeerFamilies,
+    watch_families: WatchFamilies,
 }
 
 /// `gubernator_check_error_counter`, one handle for each `error`.
@@ -62,8 +75,6 @@ pub struct CheckErrors {
     pub request_too_large: IntCounter,
     /// An item whose fields are refused.
     pub invalid_request: IntCounter,
-    /// No peer on the ring.
-    pub get_peer: IntCounter,
     /// The caller's deadline passed.
     pub timeout: IntCounter,
     /// The owner did not answer in time.
@@ -149,7 +160,8 @@ impl Metrics {
         let registry = Registry::new();
         let families = Families::register(&registry)?;
         let peer_families = PeerFamilies::register(&registry)?;
-        Ok(families.resolve(registry, peer_families))
+        let watch_families = WatchFamilies::register(&registry)?;
+        Ok(families.resolve(registry, peer_families, watch_families))
     }
 
     /// Everything in Prometheus' text format.
@@ -217,6 +229,17 @@ impl Metrics {
     pub fn forget_audit(&self, declared_name: &str) {
         // It may never have been shown.
         let _ = self.families.audit.remove_label_values(&[declared_name]);
+    }
+
+    /// The handles of watches of one kind of object, by its plural in the API.
+    #[must_use]
+    pub fn watch(&self, resource: &str) -> WatchMetrics {
+        self.watch_families.of(resource)
+    }
+
+    /// Shows where the document in force came from.
+    pub fn set_document_origin(&self, origin: DocumentOrigin) {
+        self.watch_families.set_origin(origin);
     }
 
     /// Shows the revision of the document in force, in place of the one before.

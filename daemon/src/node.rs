@@ -1,5 +1,8 @@
 //! One node: its table, what is declared, its place on the ring, and how it is.
 
+mod readiness;
+mod reporting;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -7,10 +10,16 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
+use crds::report::{PodReport, Refusal};
 use engine::{Calendar, RingHash, Table, UnixMillis};
 use prost::Message as _;
 use proto::gubernator::{HealthCheckResp, PeerHealthResp, UpdatePeerGlobalsReq};
+use tokio::sync::watch;
 use tonic::Status;
+
+use self::readiness::Readiness;
+pub use self::readiness::{Awaited, Needs};
+use self::reporting::Reporting;
 
 use crate::clock;
 use crate::limits::Limits;
@@ -37,6 +46,31 @@ pub struct NodeSettings {
     pub batching_disabled: bool,
     /// The ring's hash.
     pub ring_hash: RingHash,
+    /// What it must have before it wants requests.
+    pub needs: Needs,
+}
+
+#[cfg(test)]
+impl NodeSettings {
+    /// Small, and in need of nothing.
+    pub(crate) fn for_test(advertise: &str) -> Self {
+        Self {
+            advertise: advertise.into(),
+            data_center: String::new(),
+            capacity: 1_000,
+            calendar: Calendar::utc(),
+            max_clock_skew: Duration::from_secs(600),
+            on_owner_unavailable: OnOwnerUnavailable::NextPeer,
+            batching_disabled: false,
+            ring_hash: RingHash::Xxh3,
+            needs: Needs::default(),
+        }
+    }
+
+    pub(crate) const fn batching_for_test() -> crate::settings::Batching {
+        let timeout = Duration::from_millis(500);
+        crate::settings::Batching { wait: Duration::ZERO, timeout, limit: 1_000, disabled: false }
+    }
 }
 
 /// One node of a cluster.
@@ -49,6 +83,8 @@ pub struct Node {
     limits: ArcSwap<Limits>,
     metrics: Metrics,
     phase: AtomicU8,
+    readiness: Readiness,
+    reporting: Reporting,
 }
 
 const STARTING: u8 = 0;
@@ -67,6 +103,8 @@ impl Node {
         metrics.watch_table(move || shown.stats().into())?;
         let ring = PeerSet::new(settings.ring_hash, Arc::clone(&settings.advertise), false, Vec::new());
         Ok(Self {
+            readiness: Readiness::new(&settings.needs),
+            reporting: Reporting::new(settings.ring_hash, &ring),
             skew_millis: i64::try_from(settings.max_clock_skew.as_millis()).unwrap_or(i64::MAX),
             settings,
             table,
@@ -130,7 +168,9 @@ impl Node {
     /// Takes another ring into force.
     pub fn set_ring(&self, ring: PeerSet) {
         self.metrics.peers.set(count(ring.addresses().count()));
-        self.ring.store(Arc::new(ring));
+        let ring = Arc::new(ring);
+        self.ring.store(Arc::clone(&ring));
+        self.reporting.ring(&ring);
     }
 
     /// Takes other declarations into force.
@@ -143,6 +183,17 @@ impl Node {
         for name in before.audited().filter(|name| !still.contains(name)) {
             self.metrics.forget_audit(name);
         }
+        self.reporting.took(now.revision());
+    }
+
+    /// Notes that a document was not taken, and that the one before it stays in force.
+    pub fn refuse(&self, refusal: Refusal) {
+        self.reporting.refused(Some(refusal));
+    }
+
+    /// Notes that what was refused is gone: the document in force is the one that is wanted.
+    pub fn forget_refusal(&self) {
+        self.reporting.refused(None);
     }
 
     /// From now on the node is ready.
@@ -153,6 +204,35 @@ impl Node {
     /// From now on the node says that it is leaving, and still answers.
     pub fn start_draining(&self) {
         self.phase.store(DRAINING, Ordering::Release);
+        self.reporting.leaves();
+    }
+
+    /// Whether the node says that it is leaving.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == DRAINING
+    }
+
+    /// Says why the node still waits for something that it needs; nothing where it has come already.
+    pub fn awaits(&self, what: Awaited, why: &str) {
+        self.readiness.awaits(what, why);
+    }
+
+    /// From now on the node has something that it needs; whether it had not before.
+    pub fn has(&self, what: Awaited) -> bool {
+        self.readiness.has(what)
+    }
+
+    /// What the node says of itself to the operator.
+    #[must_use]
+    pub fn report(&self) -> PodReport {
+        self.reporting.report(count(self.table.len()))
+    }
+
+    /// Wakes whoever shows reports when something in them but the number of buckets changes.
+    #[must_use]
+    pub fn report_changes(&self) -> watch::Receiver<PodReport> {
+        self.reporting.changes()
     }
 
     /// Reclaims buckets that are over, a share of the table each time. Hits may be dated back as far
@@ -168,8 +248,7 @@ impl Node {
     /// Why it does not.
     pub fn ready(&self) -> Result<(), String> {
         match self.phase.load(Ordering::Acquire) {
-            SERVING if self.ring().has_own() => Ok(()),
-            SERVING => Err("this instance is not in the peer list yet".to_owned()),
+            SERVING => self.readiness.check(|| self.ring().has_own()),
             STARTING => Err("starting".to_owned()),
             _ => Err("shutting down".to_owned()),
         }

@@ -1,7 +1,10 @@
 //! The map: which node owns a key, and how to reach it.
 
+pub mod discovery;
+
 mod client;
 mod peer;
+mod roster;
 
 use std::sync::Arc;
 
@@ -9,6 +12,7 @@ use engine::{Ring, RingHash};
 
 pub use client::AskError;
 pub use peer::Peer;
+pub use roster::{Named, Roster, RosterError};
 
 /// One node of the ring.
 #[derive(Clone, Debug)]

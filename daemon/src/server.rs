@@ -5,18 +5,22 @@ pub mod grpc;
 pub mod json;
 
 mod call;
+mod closing;
 mod connection;
 mod deadline;
 mod fallback;
 mod front;
 mod http;
 mod observe;
+mod report;
 mod services;
 mod shared;
 mod threads;
 
+pub use closing::close_while_leaving;
 pub use connection::MaxAge;
 pub use front::NodeFront;
 pub use http::serve_http;
+pub use report::report_routes;
 pub use services::Services;
 pub use threads::Doors;

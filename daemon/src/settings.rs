@@ -5,6 +5,7 @@
 //! as none. [`variables`] is the one list of what there is.
 
 mod advertise;
+mod discovery;
 mod docs;
 mod peers;
 mod problem;
@@ -17,17 +18,19 @@ use std::{path::PathBuf, time::Duration};
 
 use engine::{Calendar, RingHash};
 
+use self::{
+    discovery::Listens,
+    reader::{Reader, Written},
+    value::parse_list,
+};
 pub use self::{
+    discovery::{Discovery, DocumentSource, Find, Kubernetes},
     docs::render_docs,
     peers::{Peer, parse_peers},
     problem::{Problem, Problems, Warning},
     source::{ConfigFile, Entry, Environment, Origin, Pairs, Source},
     table::{Kind, Status, Variable, variables},
     value::{Address, ValueError, parse_duration, render_duration},
-};
-use self::{
-    reader::{Reader, Written},
-    value::parse_list,
 };
 use crate::telemetry::{Format, Level};
 
@@ -58,6 +61,8 @@ pub struct Settings {
     pub max_clock_skew: Duration,
     /// Files and folders of manifests whose limits are declared.
     pub limits: Vec<PathBuf>,
+    /// The operator's document, if there is one.
+    pub document: Option<DocumentSource>,
     /// After which time a connection is asked to close; `None` for never.
     pub grpc_max_connection_age: Option<Duration>,
     /// How long to serve, not ready, after a signal to stop.
@@ -80,15 +85,6 @@ pub struct Settings {
     pub batching: Batching,
     /// How GLOBAL is timed; nothing acts on it yet.
     pub global: Global,
-}
-
-/// How nodes find each other.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Discovery {
-    /// A cluster of one.
-    None,
-    /// These nodes, this one among them.
-    Static(Vec<Peer>),
 }
 
 /// Who decides while a bucket's owner cannot be reached.
@@ -160,7 +156,10 @@ impl Settings {
         let http_address = reader.address("GUBER_HTTP_ADDRESS");
         let peer_address = reader.address("WICKETGATE_PEER_ADDRESS");
         let share_peer_port = reader.switch("WICKETGATE_SHARE_PEER_PORT");
-        let discovery = read_discovery(reader);
+        let listens =
+            Listens { grpc: grpc_address.as_ref(), peers: peer_address.as_ref(), shared: share_peer_port };
+        let discovery = discovery::read(reader, &listens);
+        let document = discovery::read_document(reader);
         let advertise_address = advertise::read(reader, grpc_address.as_ref(), &discovery);
         let logging = read_logging(reader);
         let instance_id = reader.text("GUBER_INSTANCE_ID");
@@ -194,6 +193,7 @@ impl Settings {
             calendar,
             max_clock_skew,
             limits: limits.unwrap_or_default(),
+            document,
             grpc_max_connection_age: (!age.is_zero()).then_some(age),
             termination_delay,
             drain_timeout,
@@ -274,49 +274,6 @@ fn read_threads(reader: &mut Reader) -> usize {
         reader.warn(format!("WICKETGATE_THREADS ({ours}) wins over GUBER_WORKER_COUNT ({theirs})"));
     }
     ours.or(theirs).unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
-}
-
-fn read_discovery(reader: &mut Reader) -> Discovery {
-    const TYPE: &str = "GUBER_PEER_DISCOVERY_TYPE";
-    let peers = reader.written("WICKETGATE_PEERS");
-    let parsed = reader.parse("WICKETGATE_PEERS", parse_peers).unwrap_or_default();
-    let chosen = reader.written(TYPE);
-    match chosen.as_ref().map(|written| written.text.to_ascii_lowercase()).as_deref() {
-        None if peers.is_none() => Discovery::None,
-        None => Discovery::Static(parsed),
-        Some("none") => {
-            if peers.is_some() {
-                reader.problems.push(Problem::Together(
-                    "WICKETGATE_PEERS names peers, but GUBER_PEER_DISCOVERY_TYPE is none; set it to static or \
-                     leave out one of the two"
-                        .to_owned(),
-                ));
-            }
-            Discovery::None
-        }
-        Some("static") => {
-            if peers.is_none() {
-                reader.problems.push(Problem::Together(
-                    "GUBER_PEER_DISCOVERY_TYPE is static, but WICKETGATE_PEERS names no peer; name every node of \
-                     the ring in it, this one included"
-                        .to_owned(),
-                ));
-            }
-            Discovery::Static(parsed)
-        }
-        Some(other) => {
-            let why = match other {
-                "member-list" | "k8s" | "etcd" | "dns" => {
-                    "is not available in this version (name the nodes in WICKETGATE_PEERS instead)"
-                }
-                _ => "is none of the known words",
-            };
-            if let Some(written) = &chosen {
-                reader.refuse(TYPE, written, why.to_owned());
-            }
-            Discovery::None
-        }
-    }
 }
 
 fn read_ring_hash(reader: &mut Reader) -> RingHash {

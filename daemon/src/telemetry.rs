@@ -156,7 +156,12 @@ fn targets(level: Level) -> Targets {
         Level::Debug => LevelFilter::INFO,
         Level::Trace => LevelFilter::DEBUG,
     };
-    Targets::new().with_default(libraries).with_target(OURS, LevelFilter::from(level))
+    // It warns of each refusal anew; our own watch says it once.
+    let watcher = if level >= Level::Debug { libraries } else { LevelFilter::ERROR };
+    Targets::new()
+        .with_default(libraries)
+        .with_target("kube_runtime::watcher", watcher)
+        .with_target(OURS, LevelFilter::from(level))
 }
 
 fn layer<W>(format: Format, writer: W) -> Box<dyn Layer<Registry> + Send + Sync>

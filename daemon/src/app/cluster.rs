@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::middleware::from_fn_with_state;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -14,11 +15,11 @@ use super::plan::NodePlan;
 use crate::clock;
 use crate::limits::Limits;
 use crate::node::Node;
-use crate::peers::{Peer, PeerSet};
+use crate::peers::{Named, PeerSet, Roster};
 use crate::server::gateway::router;
 use crate::server::grpc::{Door, Serves};
-use crate::server::{Doors, MaxAge, NodeFront, Services, serve_http};
-use crate::settings::{self, Batching};
+use crate::server::{Doors, MaxAge, NodeFront, Services, close_while_leaving, report_routes, serve_http};
+use crate::settings::{self, Batching, Discovery};
 
 /// How often a share of the table is swept, and into how many shares: the whole in ten seconds.
 const SWEEP_EVERY: Duration = Duration::from_millis(250);
@@ -32,13 +33,42 @@ const NOTICE: Duration = Duration::from_millis(100);
 /// Everything that runs.
 pub(super) struct Cluster {
     nodes: Arc<[Arc<Node>]>,
+    rosters: Vec<Roster>,
     services: Vec<Services>,
     doors: Arc<Doors>,
     accepting: TaskTracker,
     tasks: TaskTracker,
+    /// What watches the world for the nodes, until the end of the drain.
+    watching: TaskTracker,
     drain: CancellationToken,
     stop: CancellationToken,
     grace: tokio::sync::watch::Sender<Duration>,
+}
+
+/// Where the ring comes from.
+pub(super) enum RingPlan {
+    /// The nodes of this process.
+    Ourselves,
+    /// It was written down.
+    Told(Vec<Named>),
+    /// It is found out while running, and empty until then.
+    Discovered,
+}
+
+impl RingPlan {
+    pub(super) fn of(discovery: &Discovery) -> Self {
+        match discovery {
+            Discovery::None => Self::Ourselves,
+            Discovery::Kubernetes(_) => Self::Discovered,
+            Discovery::Static(peers) => {
+                let named = |peer: &settings::Peer| Named {
+                    address: peer.advertise.to_string(),
+                    dial: peer.listener.to_string(),
+                };
+                Self::Told(peers.iter().map(named).collect())
+            }
+        }
+    }
 }
 
 /// A node with its listeners open and nothing served yet.
@@ -75,39 +105,40 @@ impl Bound {
         Ok(Self { node: Arc::new(node), batching, age, share_peer_port, grpc, http, peer })
     }
 
-    /// How the others reach this node's PeersV1.
-    fn dial(&self) -> String {
-        self.peer.as_ref().unwrap_or(&self.grpc).at.to_string()
+    /// How the others know and reach this node.
+    fn named(&self) -> Named {
+        let listener = self.peer.as_ref().unwrap_or(&self.grpc);
+        Named { address: self.node.advertise().to_string(), dial: listener.at.to_string() }
     }
 }
 
 impl Cluster {
-    /// Opens every listener, then starts every node. `peers` is the ring where it is configured;
-    /// otherwise the nodes of this process are the ring.
+    /// Opens every listener, then starts every node.
     pub(super) async fn start(
         plans: Vec<NodePlan>,
         threads: usize,
-        peers: Option<Vec<settings::Peer>>,
+        ring: RingPlan,
         loaded: Option<&Loaded>,
     ) -> Result<Self, AppError> {
         let mut bound = Vec::with_capacity(plans.len());
         for plan in plans {
             bound.push(Bound::new(plan).await?);
         }
-        let ring: Vec<(String, String)> = match peers {
-            Some(peers) => {
-                peers.iter().map(|peer| (peer.advertise.to_string(), peer.listener.to_string())).collect()
-            }
-            None => bound.iter().map(|bound| (bound.node.advertise().to_string(), bound.dial())).collect(),
+        let ring = match ring {
+            RingPlan::Told(ring) => ring,
+            RingPlan::Discovered => Vec::new(),
+            RingPlan::Ourselves => bound.iter().map(Bound::named).collect(),
         };
         let doors =
             Doors::new(threads).map_err(|cause| AppError::System { what: "threads to serve gRPC", cause })?;
         let mut cluster = Self {
             nodes: bound.iter().map(|bound| Arc::clone(&bound.node)).collect(),
+            rosters: Vec::new(),
             services: Vec::new(),
             doors: Arc::new(doors),
             accepting: TaskTracker::new(),
             tasks: TaskTracker::new(),
+            watching: TaskTracker::new(),
             drain: CancellationToken::new(),
             stop: CancellationToken::new(),
             grace: tokio::sync::watch::Sender::new(Duration::ZERO),
@@ -121,14 +152,33 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// Runs what watches the world for the nodes until the end: on through the delay of a stop and
+    /// until the last call is answered, since a node that leaves still forwards.
+    pub(super) fn watch(&self, watching: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.watching.spawn(async move {
+            tokio::select! {
+                () = watching => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+
+    /// Makers of the nodes' rings.
+    pub(super) fn rosters(&self) -> &[Roster] {
+        &self.rosters
+    }
+
     /// The nodes.
     pub(super) fn nodes(&self) -> Arc<[Arc<Node>]> {
         Arc::clone(&self.nodes)
     }
 
-    async fn start_node(&mut self, bound: Bound, ring: &[(String, String)]) -> Result<(), AppError> {
+    async fn start_node(&mut self, bound: Bound, ring: &[Named]) -> Result<(), AppError> {
         let Bound { node, batching, age, share_peer_port, grpc, http, peer } = bound;
-        node.set_ring(self.connect(&node, batching, ring)?);
+        let roster = Roster::new(Arc::clone(&node), batching, self.tasks.clone());
+        roster.set(ring)?;
+        self.rosters.push(roster);
         let services = Services::new().await.map_err(|error| AppError::Fault(error.to_string()))?;
         let peers_at = peer.as_ref().map(|open| open.at.to_string());
         if let Some(Open { listener, .. }) = peer {
@@ -141,7 +191,9 @@ impl Cluster {
         }
         let serves = Serves { clients: true, peers: share_peer_port };
         self.accept(grpc.listener, Door::new(Arc::clone(&node), serves, services.routes.clone()), age);
-        let router = router(NodeFront(Arc::clone(&node)));
+        let router = router(NodeFront(Arc::clone(&node)))
+            .merge(report_routes(Arc::clone(&node), self.drain.clone()))
+            .layer(from_fn_with_state(Arc::clone(&node), close_while_leaving));
         self.tasks.spawn(serve_http(http.listener, router, self.drain.clone(), self.grace.subscribe()));
         self.tasks.spawn(sweep(Arc::clone(&node), self.stop.clone()));
         node.start_serving();
@@ -152,26 +204,6 @@ impl Cluster {
             grpc = %grpc.at, http = %http.at, peers = peers_at, advertise, ring = ring.len(), "serving"
         );
         Ok(())
-    }
-
-    /// The ring as `node` sees it, with a connection to each other node.
-    fn connect(
-        &self,
-        node: &Node,
-        batching: Batching,
-        ring: &[(String, String)],
-    ) -> Result<PeerSet, AppError> {
-        let own = node.advertise();
-        let mut others = Vec::new();
-        for (address, dial) in ring.iter().filter(|(address, _)| **address != **own) {
-            let metrics = node.metrics().peer(address);
-            let (peer, sender) = Peer::new(address, dial, batching, metrics)
-                .map_err(|cause| AppError::Peer { address: dial.clone(), cause })?;
-            self.tasks.spawn(sender);
-            others.push(Arc::new(peer));
-        }
-        let listed = others.len() < ring.len();
-        Ok(PeerSet::new(node.ring_hash(), Arc::clone(own), listed, others))
     }
 
     fn accept(&self, listener: TcpListener, door: Door, age: MaxAge) {
@@ -198,11 +230,15 @@ impl Cluster {
             doors.close(grace).await;
         }
         self.stop.cancel();
+        // What still watches could bring a ring back.
+        self.watching.close();
+        self.watching.wait().await;
         // Dropping the rings ends the tasks that send to other nodes.
         for node in &*self.nodes {
             let own = Arc::clone(node.advertise());
             node.set_ring(PeerSet::new(node.ring_hash(), own, false, Vec::new()));
         }
+        drop(self.rosters);
         self.tasks.close();
         // What only has to notice that the rings are gone gets the time for that.
         let over = over.max(clock::timer() + NOTICE);

@@ -9,7 +9,7 @@ use engine::{Calendar, RingHash};
 use super::AppError;
 use super::manifests::Loaded;
 use crate::args::Standalone;
-use crate::node::NodeSettings;
+use crate::node::{Needs, NodeSettings};
 use crate::server::MaxAge;
 use crate::settings::{Address, Batching, Discovery, OnOwnerUnavailable, Settings};
 
@@ -32,6 +32,13 @@ pub(super) struct NodePlan {
 impl NodePlan {
     pub(super) fn of(settings: Settings) -> Self {
         let alone = settings.discovery == Discovery::None;
+        let discovered = matches!(settings.discovery, Discovery::Kubernetes(_));
+        let needs = Needs {
+            // A pod is listed because it is ready, so it cannot wait for that.
+            listing: !discovered,
+            discovery: discovered,
+            document: settings.document.is_some(),
+        };
         Self {
             grpc: settings.grpc_address,
             http: settings.http_address,
@@ -47,6 +54,7 @@ impl NodePlan {
                 on_owner_unavailable: settings.on_owner_unavailable,
                 batching_disabled: settings.batching.disabled,
                 ring_hash: settings.ring_hash,
+                needs,
             },
             batching: settings.batching,
             age: MaxAge(settings.grpc_max_connection_age),
@@ -96,6 +104,7 @@ pub(super) fn of_cluster(loaded: &Loaded, arguments: &Standalone) -> Result<Vec<
                     on_owner_unavailable,
                     batching_disabled: false,
                     ring_hash: hash,
+                    needs: Needs::LISTING,
                 },
                 batching,
                 age: MaxAge(None::<Duration>),

@@ -134,7 +134,10 @@ impl Search<'_> {
             Member::Own => true,
             Member::Other(peer) => !self.tried.contains(peer.address()),
         };
-        let owner = ring.owner(request.name, request.unique_key)?;
+        // A node that knows of nobody any more decides for itself, as it does for calls that come.
+        let Some(owner) = ring.owner(request.name, request.unique_key) else {
+            return Some((Member::Own, None));
+        };
         if untried(&owner) {
             return Some((owner.clone(), None));
         }

@@ -86,19 +86,6 @@ impl<'a> Desk<'a> {
         self.fail(request, error, &[]);
     }
 
-    /// Answers an item for which the ring has no owner, as it is empty.
-    pub(super) fn no_peer(&mut self, request: &Request<'_>) {
-        self.tally.no_peer += 1;
-        let key = joined_key(request);
-        self.answers.error(
-            &format!(
-                "Error in GetPeer, looking up peer that owns rate limit '{key}': \
-                 Error in conf.LocalPicker.Get: unable to pick a peer; pool is empty"
-            ),
-            &[],
-        );
-    }
-
     #[inline]
     fn tell(&mut self, mut verdict: Verdict, audit: Option<Audit<'_>>, notes: &[Note<'_>]) {
         if verdict.status == Status::OverLimit {

@@ -12,7 +12,6 @@ pub(super) struct Tally {
     pub(super) unknown_algorithm: u64,
     pub(super) token_bucket: u64,
     pub(super) leaky_bucket: u64,
-    pub(super) no_peer: u64,
 }
 
 impl Tally {
@@ -26,7 +25,6 @@ impl Tally {
             (self.unknown_algorithm, &errors.invalid_algorithm),
             (self.token_bucket, &errors.token_bucket),
             (self.leaky_bucket, &errors.leaky_bucket),
-            (self.no_peer, &errors.get_peer),
         ] {
             // Most are 0, and an atomic addition is not free.
             if count > 0 {

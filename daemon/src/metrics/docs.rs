@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use prometheus::proto::{MetricFamily, MetricType};
 
-use super::{Metrics, TableReading};
+use super::{DocumentOrigin, Metrics, TableReading};
 
 const HEAD: &str = "\
 # Metrics
@@ -44,6 +44,10 @@ pub fn render_docs() -> Result<String, prometheus::Error> {
     metrics.watch_table(TableReading::default)?;
     let _ = (metrics.peer("ADDRESS"), metrics.audit_over_limit("NAME"));
     metrics.set_document_revision("REVISION");
+    for resource in ["endpointslices", "pods", "configmaps"] {
+        let _ = metrics.watch(resource);
+    }
+    metrics.set_document_origin(DocumentOrigin::Api);
     let mut page = HEAD.to_owned();
     for family in metrics.registry.gather() {
         let (name, help, labels) = (family.name(), family.help(), labels(&family));

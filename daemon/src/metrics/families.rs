@@ -5,7 +5,7 @@ use prometheus::{
     core::Collector,
 };
 
-use super::{CheckErrors, Durations, GrpcMethod, GrpcMethods, Metrics, PeerFamilies, Scrapes};
+use super::{CheckErrors, Durations, GrpcMethod, GrpcMethods, Metrics, PeerFamilies, Scrapes, WatchFamilies};
 
 /// Upper bounds in seconds: 25 µs, a decision of one item in memory, to 10 s, beyond every timeout.
 pub(super) const SECONDS: &[f64] = &[
@@ -29,6 +29,9 @@ pub(super) struct Families {
     clock_clamps: IntCounter,
     declared_limits: IntGauge,
     peers: IntGauge,
+    ring_changes: IntCounter,
+    ring_changed_at: IntGauge,
+    rings_kept: IntCounter,
     reloads: IntCounterVec,
     pub(super) audit: IntCounterVec,
     pub(super) revision: IntGaugeVec,
@@ -103,6 +106,21 @@ impl Families {
             )?,
             declared_limits: gauge(to, "wicketgate_declared_limits", "RateLimits in force.")?,
             peers: gauge(to, "wicketgate_peers", "Nodes on the ring, this one included.")?,
+            ring_changes: counter(
+                to,
+                "wicketgate_discovery_changes_total",
+                "Rings that discovery has put in force.",
+            )?,
+            ring_changed_at: gauge(
+                to,
+                "wicketgate_discovery_last_change_timestamp_seconds",
+                "When discovery last put a ring in force; 0 where it never did.",
+            )?,
+            rings_kept: counter(
+                to,
+                "wicketgate_discovery_empty_total",
+                "Answers of discovery that named no node at all, so that the ring before was kept.",
+            )?,
             reloads: counters(
                 to,
                 "wicketgate_config_reloads_total",
@@ -125,7 +143,12 @@ impl Families {
     }
 
     /// Resolves every child that is known beforehand, so that it is shown from the start.
-    pub(super) fn resolve(self, registry: Registry, peer_families: PeerFamilies) -> Metrics {
+    pub(super) fn resolve(
+        self,
+        registry: Registry,
+        peer_families: PeerFamilies,
+        watch_families: WatchFamilies,
+    ) -> Metrics {
         let error = |error: &str| self.errors.with_label_values(&[error]);
         let duration = |name: &str| self.durations.with_label_values(&[name]);
         let method = |method: &str| GrpcMethod {
@@ -143,7 +166,6 @@ impl Families {
             errors: CheckErrors {
                 request_too_large: error("Request too large"),
                 invalid_request: error("Invalid request"),
-                get_peer: error("Error in GetPeer"),
                 timeout: error("Timeout"),
                 timeout_forwarding: error("Timeout forwarding to peer"),
                 peer_not_connected: error("Peer not connected"),
@@ -175,10 +197,14 @@ impl Families {
             clock_clamps: self.clock_clamps.clone(),
             declared_limits: self.declared_limits.clone(),
             peers: self.peers.clone(),
+            ring_changes: self.ring_changes.clone(),
+            ring_changed_at: self.ring_changed_at.clone(),
+            rings_kept: self.rings_kept.clone(),
             reloads_succeeded: self.reloads.with_label_values(&["success"]),
             reloads_failed: self.reloads.with_label_values(&["failure"]),
             families: self,
             peer_families,
+            watch_families,
         }
     }
 }

@@ -14,6 +14,15 @@ const NAME: &str = "GUBER_ADVERTISE_ADDRESS";
 pub(super) fn read(reader: &mut Reader, grpc: Option<&Address>, discovery: &Discovery) -> Option<Address> {
     let given = reader.address(NAME);
     let wrong = given.is_none() && reader.written(NAME).is_some();
+    if let Discovery::Kubernetes(kubernetes) = discovery {
+        let own = kubernetes.own();
+        if given.is_some_and(|given| given != own) {
+            reader.warn(format!(
+                "{NAME} has no effect with k8s: a pod is known by its address and port ({own})"
+            ));
+        }
+        return Some(own);
+    }
     let address = if wrong { return None } else { given.or_else(|| grpc.cloned())? };
     let address = if address.is_unspecified() { with_own_host(reader, &address, discovery) } else { address };
     if let Discovery::Static(peers) = discovery

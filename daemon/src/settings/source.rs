@@ -66,7 +66,13 @@ pub struct Pairs(Vec<(String, String)>);
 
 impl<const N: usize> From<[(&str, &str); N]> for Pairs {
     fn from(pairs: [(&str, &str); N]) -> Self {
-        Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        pairs.into_iter().collect()
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a str)> for Pairs {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 }
 

@@ -42,6 +42,8 @@ pub enum Kind {
     OneOf(&'static [&'static str]),
     /// Several of these words, with commas between.
     AnyOf(&'static [&'static str]),
+    /// A path.
+    Path,
     /// Paths with commas between.
     Paths,
     /// Peers with commas between.
@@ -63,6 +65,7 @@ impl fmt::Display for Kind {
             }
             Self::OneOf(words) => formatter.write_str(&words.join(", ")),
             Self::AnyOf(words) => write!(formatter, "a comma list of {}", words.join(", ")),
+            Self::Path => formatter.write_str("a path"),
             Self::Paths => formatter.write_str("a comma list of paths"),
             Self::Peers => formatter.write_str(
                 "a comma list of ADVERTISE or ADVERTISE@PEER_LISTENER, both host:port with a port from 1 to 65535",

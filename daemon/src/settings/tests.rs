@@ -172,10 +172,100 @@ fn discovery_settings_must_agree() {
     assert!(problem([("GUBER_PEER_DISCOVERY_TYPE", "etcd")]).contains("is not available in this version"));
     assert!(
         problem([("GUBER_PEER_DISCOVERY_TYPE", "zookeeper")])
-            .contains("is none of the known words; allowed: none, static")
+            .contains("is none of the known words; allowed: none, static, k8s")
     );
     assert!(problem([("WICKETGATE_PEERS", "a:1,a:1")]).contains("names a:1 twice"));
     assert!(problem([("GUBER_GRPC_ADDRESS", "a:0"), ("WICKETGATE_PEERS", "a:1")]).contains("give it a port"));
+}
+
+/// What the operator sets on a pod.
+const POD: [(&str, &str); 6] = [
+    ("GUBER_PEER_DISCOVERY_TYPE", "k8s"),
+    ("GUBER_K8S_NAMESPACE", "edge"),
+    ("GUBER_K8S_POD_IP", "10.0.0.7"),
+    ("GUBER_K8S_POD_PORT", "1052"),
+    ("GUBER_K8S_SERVICE_NAME", "main-peers"),
+    ("WICKETGATE_PEER_ADDRESS", ":1052"),
+];
+
+fn pod_with(others: &[(&'static str, &'static str)]) -> Pairs {
+    let replaced = |name: &str| others.iter().any(|(other, _)| *other == name);
+    let kept = POD.iter().filter(|(name, _)| !replaced(name));
+    Pairs::from_iter(kept.chain(others).copied())
+}
+
+fn pod_problem(others: &[(&'static str, &'static str)]) -> String {
+    Settings::read(&pod_with(others), None).expect_err("a problem").to_string()
+}
+
+#[test]
+fn a_pod_is_known_by_its_address_and_port() {
+    for (ip, own) in [("10.0.0.7", "10.0.0.7:1052"), ("FD00:0::7", "[fd00::7]:1052")] {
+        let others = [("GUBER_K8S_POD_IP", ip), ("GUBER_ADVERTISE_ADDRESS", "elsewhere:1")];
+        let (settings, warnings) = Settings::read(&pod_with(&others), None).expect("good");
+        assert_eq!(settings.advertise_address.as_str(), own);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        let Discovery::Kubernetes(kubernetes) = settings.discovery else {
+            panic!("{:?}", settings.discovery)
+        };
+        assert_eq!((kubernetes.namespace.as_str(), kubernetes.pod_port), ("edge", 1052));
+        assert_eq!(kubernetes.find, Find::Slices("main-peers".to_owned()));
+    }
+}
+
+#[test]
+fn pods_are_found_by_their_labels_under_either_name() {
+    for selector in ["GUBER_K8S_SELECTOR", "GUBER_K8S_ENDPOINTS_SELECTOR"] {
+        let pairs = pod_with(&[("GUBER_K8S_WATCH_MECHANISM", "pods"), (selector, "app=main")]);
+        let (settings, _) = Settings::read(&pairs, None).expect("good");
+        let Discovery::Kubernetes(kubernetes) = settings.discovery else {
+            panic!("{:?}", settings.discovery)
+        };
+        assert_eq!(kubernetes.find, Find::Pods("app=main".to_owned()));
+    }
+    let pairs = pod_with(&[("GUBER_K8S_WATCH_MECHANISM", "endpoints")]);
+    assert!(Settings::read(&pairs, None).is_ok());
+}
+
+#[test]
+fn everything_that_kubernetes_lacks_is_told_at_once() {
+    let text = problem([("GUBER_PEER_DISCOVERY_TYPE", "k8s")]);
+    for said in [
+        "GUBER_K8S_POD_IP is not set; take it from status.podIP",
+        "GUBER_K8S_POD_PORT is not set",
+        "GUBER_K8S_WATCH_MECHANISM endpointslices, but GUBER_K8S_SERVICE_NAME is not set",
+    ] {
+        assert!(text.contains(said), "{said}\nis not in\n{text}");
+    }
+    assert!(pod_problem(&[("GUBER_K8S_WATCH_MECHANISM", "pods")]).contains("GUBER_K8S_SELECTOR is not set"));
+    assert!(pod_problem(&[("GUBER_K8S_POD_IP", "here")]).contains("is no IP address"));
+    assert!(pod_problem(&[("WICKETGATE_PEERS", "a:1")]).contains("but GUBER_PEER_DISCOVERY_TYPE is k8s"));
+}
+
+#[test]
+fn a_pod_must_serve_the_others_where_they_dial_it() {
+    let shared = ("GUBER_K8S_POD_PORT", "1051");
+    assert!(pod_problem(&[shared]).contains("or WICKETGATE_SHARE_PEER_PORT to true"));
+    assert!(
+        Settings::read(&pod_with(&[shared, ("WICKETGATE_SHARE_PEER_PORT", "true")]), None).is_ok(),
+        "as Gubernator does it"
+    );
+    assert!(pod_problem(&[("GUBER_K8S_POD_PORT", "9")]).contains("give both the same port"));
+    assert!(pod_problem(&[("WICKETGATE_PEER_ADDRESS", "localhost:1052")]).contains("set it to :1052"));
+}
+
+#[test]
+fn a_document_is_named_and_may_be_mounted() {
+    let named = ("WICKETGATE_DOCUMENT", "main-document");
+    let folder = ("WICKETGATE_DOCUMENT_DIR", "/etc/wicketgate/document");
+    let (settings, _) = Settings::read(&pod_with(&[named, folder]), None).expect("good");
+    let document = settings.document.expect("it is named");
+    assert_eq!((document.namespace.as_str(), document.name.as_str()), ("edge", "main-document"));
+    assert_eq!(document.folder, Some(folder.1.into()));
+    assert!(pod_problem(&[folder]).contains("set both or neither"));
+    assert!(pod_problem(&[named, ("WICKETGATE_LIMITS", "x")]).contains("leave out one of the two"));
+    assert!(pod_problem(&[("WICKETGATE_DOCUMENT", "a/b")]).contains("is no name of a ConfigMap"));
+    assert!(Settings::read(&pod_with(&[]), None).expect("good").0.document.is_none());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crds::duration::GoDuration;
 
 use super::{
     HOUR, Kind,
-    Kind::{Address, AnyOf, Count, OneOf, Paths, Peers, Seconds, Switch, Text, TimeZone},
+    Kind::{Address, AnyOf, Count, OneOf, Path, Paths, Peers, Seconds, Switch, Text, TimeZone},
     MILLI, MINUTE, Status, Variable, ZERO,
 };
 
@@ -34,7 +34,7 @@ pub(super) const WORKS: &[Variable] = &[
         "WICKETGATE_PEER_ADDRESS",
         Address,
         "localhost:1052",
-        "Where other nodes are served (PeersV1). Bound only when there are peers.",
+        "Where other nodes are served (PeersV1). Bound only when there are peers, or may be (`k8s`).",
     ),
     works(
         "WICKETGATE_SHARE_PEER_PORT",
@@ -86,6 +86,18 @@ pub(super) const WORKS: &[Variable] = &[
         Paths,
         "",
         "Files and folders of RateLimit manifests whose limits `serve` declares.",
+    ),
+    works(
+        "WICKETGATE_DOCUMENT",
+        Text,
+        "",
+        "The document of limits that the operator writes: the ConfigMaps `NAME-0`, `NAME-1` … in `GUBER_K8S_NAMESPACE`, watched through the Kubernetes API. Excludes `WICKETGATE_LIMITS`.",
+    ),
+    works(
+        "WICKETGATE_DOCUMENT_DIR",
+        Path,
+        "",
+        "Where the same ConfigMaps are mounted, as `0/document.yaml`, `0/revision`, `0/parts`, `1/…`: what counts while the API server has not answered yet.",
     ),
     // The life of the process.
     works(
@@ -140,15 +152,57 @@ pub(super) const WORKS: &[Variable] = &[
     // Peers.
     works(
         "GUBER_PEER_DISCOVERY_TYPE",
-        OneOf(&["none", "static"]),
+        OneOf(&["none", "static", "k8s"]),
         "none",
-        "How nodes find each other: `none` (a cluster of one) or `static` (`WICKETGATE_PEERS`, which also implies it). `member-list`, `k8s`, `etcd` and `dns` are refused in this version.",
+        "How nodes find each other: `none` (a cluster of one), `static` (`WICKETGATE_PEERS`, which also implies it) or `k8s` (the Kubernetes API). `member-list`, `etcd` and `dns` are refused in this version.",
     ),
     works(
         "WICKETGATE_PEERS",
         Peers,
         "",
         "Every node of the ring, this one included. A node is known by its advertise address, and dialled at the address after the `@`, or at the advertise address itself where there is none (a Gubernator, or a node with `WICKETGATE_SHARE_PEER_PORT`).",
+    ),
+    works(
+        "GUBER_K8S_NAMESPACE",
+        Text,
+        "default",
+        "k8s: the namespace of the nodes, and of the ConfigMaps that `WICKETGATE_DOCUMENT` names.",
+    ),
+    works(
+        "GUBER_K8S_POD_IP",
+        Text,
+        "",
+        "k8s: this pod's address (`status.podIP`). With `GUBER_K8S_POD_PORT` it is this node's name on the ring.",
+    ),
+    works(
+        "GUBER_K8S_POD_PORT",
+        Count(1, 65_535),
+        "",
+        "k8s: the port at which every pod serves PeersV1: that of `WICKETGATE_PEER_ADDRESS`, or, with `WICKETGATE_SHARE_PEER_PORT`, that of `GUBER_GRPC_ADDRESS`.",
+    ),
+    works(
+        "GUBER_K8S_WATCH_MECHANISM",
+        OneOf(&["endpointslices", "endpoints", "pods"]),
+        "endpointslices",
+        "k8s: what tells who is there: the EndpointSlices of a Service (`endpoints` means the same), or pods themselves. The pod's account must be allowed to list and watch them.",
+    ),
+    works(
+        "GUBER_K8S_SERVICE_NAME",
+        Text,
+        "",
+        "k8s: the Service whose EndpointSlices are watched; required for `endpointslices`.",
+    ),
+    works(
+        "GUBER_K8S_SELECTOR",
+        Text,
+        "",
+        "k8s: the labels of the pods, such as `app=wicketgate`; required for `pods`.",
+    ),
+    works(
+        "GUBER_K8S_ENDPOINTS_SELECTOR",
+        Text,
+        "",
+        "k8s: an older name of `GUBER_K8S_SELECTOR`, which wins.",
     ),
     works(
         "WICKETGATE_ON_OWNER_UNAVAILABLE",

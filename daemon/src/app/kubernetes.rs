@@ -1,0 +1,43 @@
+//! What a node follows through the Kubernetes API: who else is there, and what is declared.
+
+use std::sync::Arc;
+
+use kube::Client;
+
+use super::cluster::Cluster;
+use crate::api::{self, ApiError};
+use crate::document;
+use crate::peers::discovery;
+use crate::settings::{Discovery, DocumentSource, Kubernetes, Settings};
+
+/// What is to be followed, and through which client; nothing where the settings do not ask for it.
+pub(super) struct Follow {
+    client: Option<Client>,
+    discovery: Option<Kubernetes>,
+    document: Option<DocumentSource>,
+}
+
+impl Follow {
+    pub(super) async fn of(settings: &Settings) -> Result<Self, ApiError> {
+        let discovery = match &settings.discovery {
+            Discovery::Kubernetes(kubernetes) => Some(kubernetes.clone()),
+            Discovery::None | Discovery::Static(_) => None,
+        };
+        let document = settings.document.clone();
+        let wanted = discovery.is_some() || document.is_some();
+        let client = if wanted { Some(api::connect().await?) } else { None };
+        Ok(Self { client, discovery, document })
+    }
+
+    pub(super) fn start(self, cluster: &Cluster) {
+        let Some(client) = self.client else { return };
+        for roster in cluster.rosters() {
+            if let Some(settings) = &self.discovery {
+                cluster.watch(discovery::run(client.clone(), settings.clone(), roster.clone()));
+            }
+            if let Some(source) = &self.document {
+                cluster.watch(document::run(client.clone(), source.clone(), Arc::clone(roster.node())));
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What a node says of itself to the operator, and who is woken when it changes.
+
+use crds::report::{PodReport, Refusal};
+use engine::RingHash;
+use tokio::sync::watch;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::peers::PeerSet;
+
+/// The report as it is, without the number of buckets: that changes all the time, and wakes nobody.
+#[derive(Debug)]
+pub(super) struct Reporting {
+    hash: RingHash,
+    report: watch::Sender<PodReport>,
+}
+
+impl Reporting {
+    pub(super) fn new(hash: RingHash, ring: &PeerSet) -> Self {
+        let reporting = Self { hash, report: watch::Sender::default() };
+        reporting.ring(ring);
+        reporting
+    }
+
+    pub(super) fn ring(&self, ring: &PeerSet) {
+        let peers = u32::try_from(ring.addresses().count()).unwrap_or(u32::MAX);
+        let ring = render_ring(self.hash, ring.addresses());
+        self.change(|report| {
+            report.peers = peers;
+            report.ring = ring;
+        });
+    }
+
+    /// A document is in force, which ends the matter of any other that was refused.
+    pub(super) fn took(&self, revision: &str) {
+        self.change(|report| {
+            revision.clone_into(&mut report.revision);
+            report.refused = None;
+        });
+    }
+
+    pub(super) fn refused(&self, refused: Option<Refusal>) {
+        self.change(|report| report.refused = refused);
+    }
+
+    pub(super) fn leaves(&self) {
+        self.change(|report| report.draining = true);
+    }
+
+    pub(super) fn report(&self, buckets: i64) -> PodReport {
+        PodReport { buckets, ..self.report.borrow().clone() }
+    }
+
+    pub(super) fn changes(&self) -> watch::Receiver<PodReport> {
+        self.report.subscribe()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut PodReport)) {
+        self.report.send_if_modified(|report| {
+            let before = report.clone();
+            change(report);
+            *report != before
+        });
+    }
+}
+
+/// Two nodes with the same text agree on the owner of every key: it is made of the addresses, in
+/// order, and of the hash by which they lie on the ring.
+fn render_ring<'a>(hash: RingHash, addresses: impl Iterator<Item = &'a str>) -> String {
+    let mut digest = Xxh3::new();
+    digest.update(format!("{hash:?}").as_bytes());
+    let mut addresses: Vec<_> = addresses.collect();
+    addresses.sort_unstable();
+    for address in addresses {
+        digest.update(b"\n");
+        digest.update(address.as_bytes());
+    }
+    format!("{:016x}", digest.digest())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rings_are_equal_where_their_members_and_their_hash_are() {
+        let xxh3 = |addresses: &[&'static str]| render_ring(RingHash::Xxh3, addresses.iter().copied());
+        assert_eq!(xxh3(&["a:1", "b:1"]), xxh3(&["b:1", "a:1"]));
+        assert_ne!(xxh3(&["a:1", "b:1"]), xxh3(&["a:1"]));
+        assert_ne!(xxh3(&["a:1"]), render_ring(RingHash::Fnv1, ["a:1"].into_iter()));
+        assert_eq!(xxh3(&[]).len(), 16);
+    }
+
+    #[test]
+    fn only_what_changes_wakes() {
+        let ring = PeerSet::new(RingHash::Xxh3, "a:1".into(), true, Vec::new());
+        let reporting = Reporting::new(RingHash::Xxh3, &ring);
+        let mut changes = reporting.changes();
+        reporting.ring(&ring);
+        assert!(!changes.has_changed().unwrap());
+        reporting.refused(Some(Refusal { revision: "2".to_owned(), reason: "bad".to_owned() }));
+        assert!(changes.has_changed().unwrap());
+        changes.mark_unchanged();
+        reporting.took("3");
+        assert!(changes.has_changed().unwrap());
+        let report = reporting.report(7);
+        assert_eq!(
+            (report.revision.as_str(), report.refused, report.peers, report.buckets),
+            ("3", None, 1, 7)
+        );
+    }
+}
