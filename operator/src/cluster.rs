@@ -4,3 +4,6 @@ pub mod build;
 mod overlay;
 mod quantity;
 pub mod validate;
+
+#[cfg(test)]
+mod fixture;

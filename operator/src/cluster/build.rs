@@ -153,3 +153,6 @@ fn selector(cluster: &ValidatedCluster) -> LabelSelector {
     let labels: BTreeMap<_, _> = cluster.name.selector_labels();
     LabelSelector { match_labels: Some(labels), match_expressions: None }
 }
+
+#[cfg(test)]
+mod tests;

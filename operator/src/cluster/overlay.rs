@@ -45,3 +45,6 @@ pub(super) fn lay(template: &mut PodTemplateSpec, overlay: &PodTemplateSpec) {
         resources::fit(rendered, overlay);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,9 @@
 //! object stored under an older definition may break. Everything that is wrong is found at once.
 
 use crds::{
-    cluster::{Autoscaling, LogFormat, LogLevel, PullPolicy, RateLimitCluster, ServiceSpec},
+    cluster::{
+        Autoscaling, LogFormat, LogLevel, PullPolicy, RateLimitCluster, RateLimitClusterSpec, ServiceSpec,
+    },
     document::StartSettings,
     duration::GoDuration,
     reference::ObjectName,
@@ -157,16 +159,7 @@ pub fn validate(cluster: &RateLimitCluster, environment: &Environment) -> Result
         image,
         pull_secrets: spec.image_pull_secrets.iter().map(|secret| secret.name.clone()).collect(),
         scale: spec.autoscaling.clone().map_or(Scale::Fixed(spec.replicas), Scale::Auto),
-        settings: StartSettings {
-            capacity: spec.capacity,
-            hash: spec.hash,
-            time_zone: spec.time_zone.clone(),
-            data_center: spec.data_center.clone(),
-            batching: spec.batching.clone(),
-            global: spec.global.clone(),
-            on_owner_unavailable: spec.on_owner_unavailable,
-            max_clock_skew: spec.max_clock_skew,
-        },
+        settings: start_settings(spec),
         log_level: spec.logging.level,
         log_format: spec.logging.format,
         service: spec.service.clone(),
@@ -178,6 +171,20 @@ pub fn validate(cluster: &RateLimitCluster, environment: &Environment) -> Result
         overlay,
         warnings: std::mem::take(warnings),
     })
+}
+
+/// What the pods take at their start only.
+fn start_settings(spec: &RateLimitClusterSpec) -> StartSettings {
+    StartSettings {
+        capacity: spec.capacity,
+        hash: spec.hash,
+        time_zone: spec.time_zone.clone(),
+        data_center: spec.data_center.clone(),
+        batching: spec.batching.clone(),
+        global: spec.global.clone(),
+        on_owner_unavailable: spec.on_owner_unavailable,
+        max_clock_skew: spec.max_clock_skew,
+    }
 }
 
 /// Who the cluster is, and by which reference its children are its own.
@@ -208,3 +215,6 @@ fn whole_seconds(duration: GoDuration) -> i64 {
     let seconds = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

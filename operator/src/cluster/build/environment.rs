@@ -56,18 +56,18 @@ pub(super) fn environment(cluster: &ValidatedCluster) -> Vec<EnvVar> {
 /// Where the daemon is, and who else is there.
 fn place(cluster: &ValidatedCluster) -> Vec<EnvVar> {
     vec![
-        is("GUBER_GRPC_ADDRESS", format!(":{}", pod::GRPC)),
-        is("GUBER_HTTP_ADDRESS", format!(":{}", pod::HTTP)),
-        is("WICKETGATE_PEER_ADDRESS", format!(":{}", pod::PEERS)),
-        is("GUBER_INSTANCE_ID", "$(POD_NAME)"),
-        is("GUBER_PEER_DISCOVERY_TYPE", "k8s"),
-        is("GUBER_K8S_NAMESPACE", "$(POD_NAMESPACE)"),
-        is("GUBER_K8S_POD_IP", "$(POD_IP)"),
-        is("GUBER_K8S_POD_PORT", pod::PEERS),
-        is("GUBER_K8S_SERVICE_NAME", cluster.name.peers_service()),
-        is("GUBER_K8S_WATCH_MECHANISM", "endpointslices"),
-        is("WICKETGATE_DOCUMENT", cluster.name.document()),
-        is("WICKETGATE_DOCUMENT_DIR", pod::DOCUMENT_DIR),
+        is("GUBER_GRPC_ADDRESS", &format!(":{}", pod::GRPC)),
+        is("GUBER_HTTP_ADDRESS", &format!(":{}", pod::HTTP)),
+        is("WICKETGATE_PEER_ADDRESS", &format!(":{}", pod::PEERS)),
+        is("GUBER_INSTANCE_ID", &"$(POD_NAME)"),
+        is("GUBER_PEER_DISCOVERY_TYPE", &"k8s"),
+        is("GUBER_K8S_NAMESPACE", &"$(POD_NAMESPACE)"),
+        is("GUBER_K8S_POD_IP", &"$(POD_IP)"),
+        is("GUBER_K8S_POD_PORT", &pod::PEERS),
+        is("GUBER_K8S_SERVICE_NAME", &cluster.name.peers_service()),
+        is("GUBER_K8S_WATCH_MECHANISM", &"endpointslices"),
+        is("WICKETGATE_DOCUMENT", &cluster.name.document()),
+        is("WICKETGATE_DOCUMENT_DIR", &pod::DOCUMENT_DIR),
     ]
 }
 
@@ -75,21 +75,21 @@ fn place(cluster: &ValidatedCluster) -> Vec<EnvVar> {
 fn settings(cluster: &ValidatedCluster) -> Vec<EnvVar> {
     let settings = &cluster.settings;
     let mut variables = vec![
-        is("GUBER_CACHE_SIZE", settings.capacity),
-        is("WICKETGATE_HASH", hash(settings.hash)),
+        is("GUBER_CACHE_SIZE", &settings.capacity),
+        is("WICKETGATE_HASH", &hash(settings.hash)),
         is("WICKETGATE_TIME_ZONE", &settings.time_zone),
-        is("GUBER_BATCH_WAIT", settings.batching.wait),
-        is("GUBER_BATCH_TIMEOUT", settings.batching.timeout),
-        is("GUBER_BATCH_LIMIT", settings.batching.limit),
-        is("GUBER_GLOBAL_SYNC_WAIT", settings.global.sync_wait),
-        is("GUBER_GLOBAL_TIMEOUT", settings.global.timeout),
-        is("GUBER_GLOBAL_BATCH_LIMIT", settings.global.batch_limit),
-        is("WICKETGATE_ON_OWNER_UNAVAILABLE", on_owner_unavailable(settings.on_owner_unavailable)),
-        is("WICKETGATE_MAX_CLOCK_SKEW", settings.max_clock_skew),
-        is("GUBER_GRACEFUL_TERMINATION_DELAY_SEC", cluster.drain.delay_seconds),
-        is("WICKETGATE_DRAIN_TIMEOUT", cluster.drain.timeout),
-        is("GUBER_LOG_LEVEL", log_level(cluster.log_level)),
-        is("GUBER_LOG_FORMAT", log_format(cluster.log_format)),
+        is("GUBER_BATCH_WAIT", &settings.batching.wait),
+        is("GUBER_BATCH_TIMEOUT", &settings.batching.timeout),
+        is("GUBER_BATCH_LIMIT", &settings.batching.limit),
+        is("GUBER_GLOBAL_SYNC_WAIT", &settings.global.sync_wait),
+        is("GUBER_GLOBAL_TIMEOUT", &settings.global.timeout),
+        is("GUBER_GLOBAL_BATCH_LIMIT", &settings.global.batch_limit),
+        is("WICKETGATE_ON_OWNER_UNAVAILABLE", &on_owner_unavailable(settings.on_owner_unavailable)),
+        is("WICKETGATE_MAX_CLOCK_SKEW", &settings.max_clock_skew),
+        is("GUBER_GRACEFUL_TERMINATION_DELAY_SEC", &cluster.drain.delay_seconds),
+        is("WICKETGATE_DRAIN_TIMEOUT", &cluster.drain.timeout),
+        is("GUBER_LOG_LEVEL", &log_level(cluster.log_level)),
+        is("GUBER_LOG_FORMAT", &log_format(cluster.log_format)),
     ];
     // The API server drops an empty value, and would be asked to put it back for ever.
     if !settings.data_center.is_empty() {
@@ -98,7 +98,7 @@ fn settings(cluster: &ValidatedCluster) -> Vec<EnvVar> {
     variables
 }
 
-fn is(name: &str, value: impl ToString) -> EnvVar {
+fn is(name: &str, value: &dyn ToString) -> EnvVar {
     EnvVar { name: name.to_owned(), value: Some(value.to_string()), value_from: None }
 }
 

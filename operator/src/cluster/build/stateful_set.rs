@@ -49,7 +49,7 @@ pub(super) fn stateful_set(
 
 fn update_strategy(cluster: &ValidatedCluster) -> StatefulSetUpdateStrategy {
     // One is what there is without the field, which an API server before 1.35 may not keep.
-    let rolling_update = (cluster.max_unavailable > 1).then(|| RollingUpdateStatefulSetStrategy {
+    let rolling_update = (cluster.max_unavailable > 1).then_some(RollingUpdateStatefulSetStrategy {
         max_unavailable: Some(IntOrString::Int(cluster.max_unavailable)),
         partition: None,
     });

@@ -10,8 +10,9 @@ pub(super) fn read(overlay: &Map<String, Value>, findings: &mut Findings) -> Opt
     let overlay = Value::Object(overlay.clone());
     let template = match serde_json::from_value::<PodTemplateSpec>(overlay.clone()) {
         Ok(template) => template,
-        Err(_) => {
-            refuse_culprit(&overlay, findings);
+        Err(error) => {
+            let (field, value, fault) = culprit(&overlay, error.to_string());
+            findings.refuse(field, value, format!("{fault}: write it as a pod template has it"));
             return None;
         }
     };
@@ -57,30 +58,45 @@ enum Step {
     Index(usize),
 }
 
-/// Finds the innermost value of the wrong type, since what fails to read does not say where: each
-/// part is read by itself, and the first that fails is looked into.
-fn refuse_culprit(overlay: &Value, findings: &mut Findings) {
-    let mut path = FIELD.to_owned();
+/// The innermost value of the wrong type, and what is wrong with it. What fails to read does not say
+/// where, so each part is read by itself, and the first that fails is looked into.
+fn culprit(overlay: &Value, fault: String) -> (String, &Value, String) {
+    let (mut path, mut here, mut fault) = (FIELD.to_owned(), overlay, fault);
     let mut steps = Vec::new();
-    let mut here = overlay;
-    let mut fault = String::new();
-    loop {
+    while misread(&steps, emptied(here)).is_none() {
         let failing = children(here).into_iter().find_map(|(step, child)| {
             steps.push(step.clone());
-            let alone = serde_json::from_value::<PodTemplateSpec>(wrap(&steps, child));
+            let error = misread(&steps, child.clone());
             steps.pop();
-            alone.err().map(|error| (step, child, error.to_string()))
+            Some((step, child, error?))
         });
         let Some((step, child, error)) = failing else { break };
         path = match &step {
             Step::Key(key) => member(&path, key),
             Step::Index(index) => format!("{path}[{index}]"),
         };
+        (here, fault) = (child, error);
         steps.push(step);
-        here = child;
-        fault = error;
     }
-    findings.refuse(path, here, format!("{fault}: write it as a pod template has it"));
+    (path, here, fault)
+}
+
+/// Why a template that has this value at this place, and nothing else, cannot be read.
+fn misread(steps: &[Step], value: Value) -> Option<String> {
+    let alone = steps.iter().rev().fold(value, |inner, step| match step {
+        Step::Key(key) => Value::Object(Map::from_iter([(key.clone(), inner)])),
+        Step::Index(_) => Value::Array(vec![inner]),
+    });
+    serde_json::from_value::<PodTemplateSpec>(alone).err().map(|error| error.to_string())
+}
+
+/// The value without its parts: whether it is of the right kind at all.
+fn emptied(value: &Value) -> Value {
+    match value {
+        Value::Object(_) => Value::Object(Map::new()),
+        Value::Array(_) => Value::Array(Vec::new()),
+        scalar => scalar.clone(),
+    }
 }
 
 fn children(value: &Value) -> Vec<(Step, &Value)> {
@@ -91,14 +107,6 @@ fn children(value: &Value) -> Vec<(Step, &Value)> {
         Value::Array(items) => items.iter().enumerate().map(|(i, value)| (Step::Index(i), value)).collect(),
         _ => Vec::new(),
     }
-}
-
-/// A template that has this value at this place, and nothing else.
-fn wrap(steps: &[Step], value: &Value) -> Value {
-    steps.iter().rev().fold(value.clone(), |inner, step| match step {
-        Step::Key(key) => Value::Object(Map::from_iter([(key.clone(), inner)])),
-        Step::Index(_) => Value::Array(vec![inner]),
-    })
 }
 
 fn member(path: &str, key: &str) -> String {

@@ -54,7 +54,13 @@ pub(super) fn check(spec: &RateLimitClusterSpec, findings: &mut Findings) {
     }
 }
 
-fn within<T: PartialOrd + fmt::Display>(findings: &mut Findings, field: &str, value: T, min: T, max: T) {
+fn within<T: Copy + PartialOrd + fmt::Display>(
+    findings: &mut Findings,
+    field: &str,
+    value: T,
+    min: T,
+    max: T,
+) {
     if value < min || value > max {
         findings.refuse(field, value, format!("it must be from {min} to {max}"));
     }

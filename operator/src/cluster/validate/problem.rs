@@ -59,21 +59,21 @@ impl Findings {
     /// The cluster cannot be built with this.
     pub(in crate::cluster) fn refuse(
         &mut self,
-        field: impl Into<String>,
+        field: impl AsRef<str>,
         value: impl fmt::Display,
         remedy: impl fmt::Display,
     ) {
-        self.problems.push(problem(field.into(), &value, &remedy));
+        self.problems.push(problem(field.as_ref(), &value, &remedy));
     }
 
     /// The cluster can be built, and yet.
     pub(in crate::cluster) fn warn(
         &mut self,
-        field: impl Into<String>,
+        field: impl AsRef<str>,
         value: impl fmt::Display,
         remedy: impl fmt::Display,
     ) {
-        self.warnings.push(problem(field.into(), &value, &remedy));
+        self.warnings.push(problem(field.as_ref(), &value, &remedy));
     }
 
     pub(super) fn into_invalid(self) -> Invalid {
@@ -81,8 +81,8 @@ impl Findings {
     }
 }
 
-fn problem(field: String, value: &dyn fmt::Display, remedy: &dyn fmt::Display) -> Problem {
-    Problem { field: shortened(&field), value: shortened(&value.to_string()), remedy: remedy.to_string() }
+fn problem(field: &str, value: &dyn fmt::Display, remedy: &dyn fmt::Display) -> Problem {
+    Problem { field: shortened(field), value: shortened(&value.to_string()), remedy: remedy.to_string() }
 }
 
 fn shortened(text: &str) -> String {

@@ -45,7 +45,7 @@ fn tell_of_outages(spec: &RateLimitClusterSpec, findings: &mut Findings) {
     let away = spec.disruption.max_unavailable;
     if fewest > 0 && away >= fewest {
         let remedy = format!(
-            "there may be only {fewest} pods, so that a roll-out or an eviction can take them all away at once: have more of them, or let fewer go"
+            "there may be no more than {fewest}, so that a roll-out or an eviction can take them all away at once: have more of them, or let fewer go"
         );
         findings.warn("spec.disruption.maxUnavailable", away, remedy);
     }
