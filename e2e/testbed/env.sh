@@ -62,10 +62,10 @@ await() {
   local limit=$1 name=$2 what=$3 from=$SECONDS next=5
   shift 3
   until "$@" &>/dev/null && pid_of "$name" >/dev/null; do
-    if ! pid_of "$name" >/dev/null; then give_up "$name" "$name ended while it was waited for: $what"; fi
-    if ((SECONDS - from >= limit)); then give_up "$name" "no '$what' within $limit s"; fi
+    if ! pid_of "$name" >/dev/null; then give_up "$name" "$name ended before $what"; fi
+    if ((SECONDS - from >= limit)); then give_up "$name" "not within $limit s: $what"; fi
     if ((SECONDS - from >= next)); then
-      say "waiting for $what ($((SECONDS - from)) s)"
+      say "waiting until $what ($((SECONDS - from)) s)"
       next=$((next + 5))
     fi
     sleep 0.1
