@@ -67,6 +67,26 @@ pub enum Reason {
     Programmed,
     /// Not yet known, or not yet everywhere.
     Pending,
+    /// Nothing is changed, because spec.paused says so.
+    Paused,
+    /// No pod is ready to run anything.
+    NoReadyPods,
+    /// Enough pods are ready.
+    PodsReady,
+    /// Too few pods are ready.
+    PodsNotReady,
+    /// Pods are being added, removed or replaced, or a document is on its way.
+    Reconciling,
+    /// All is as declared.
+    UpToDate,
+    /// A pod has refused a document.
+    DocumentRefused,
+    /// An object of a name that is needed belongs to somebody else.
+    ForeignObject,
+    /// The API server refuses an object.
+    ApplyRefused,
+    /// Pods have different rings for longer than a change takes.
+    RingsDiffer,
 }
 
 impl Reason {
@@ -80,6 +100,16 @@ impl Reason {
             Self::TargetNotFound => "TargetNotFound",
             Self::Programmed => "Programmed",
             Self::Pending => "Pending",
+            Self::Paused => "Paused",
+            Self::NoReadyPods => "NoReadyPods",
+            Self::PodsReady => "PodsReady",
+            Self::PodsNotReady => "PodsNotReady",
+            Self::Reconciling => "Reconciling",
+            Self::UpToDate => "UpToDate",
+            Self::DocumentRefused => "DocumentRefused",
+            Self::ForeignObject => "ForeignObject",
+            Self::ApplyRefused => "ApplyRefused",
+            Self::RingsDiffer => "RingsDiffer",
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use crds::condition::Condition;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Client,
@@ -78,6 +79,12 @@ impl Reason {
         Self::Restored,
         Self::ApplyFailed,
     ];
+
+    /// The reason that goes with a condition; nothing where the condition is no news for people.
+    #[must_use]
+    pub fn of(condition: &Condition) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == condition.reason)
+    }
 
     /// The word in the Event.
     #[must_use]

@@ -1,10 +1,23 @@
 //! Sets up Wicketgate on Kubernetes: what `wicketgate-operator` is made of.
 
 pub mod backoff;
+pub mod board;
+pub mod cache;
 pub mod clock;
 pub mod cluster;
+pub mod concerns;
+pub mod conditions;
+pub mod context;
+pub mod control;
+pub mod declared;
 pub mod events;
+pub mod fingerprint;
+pub mod ledger;
+pub mod limit;
 pub mod metrics;
 pub mod names;
+pub mod policy;
 pub mod random;
 pub mod reports;
+pub mod wake;
+pub mod watch;

@@ -22,6 +22,7 @@ use kube::core::{DynamicObject, ObjectMeta};
 pub use self::{
     config_map::{DocumentPartsError, document_parts, surplus_parts},
     prepared::{Named, Prepared},
+    service_monitor::resource as service_monitor_resource,
     stateful_set::hand_over_replicas,
 };
 use super::validate::{Scale, ValidatedCluster};

@@ -8,7 +8,8 @@ use super::{super::validate::ValidatedCluster, metadata, selector};
 use crate::names::HTTP_PORT;
 
 /// The kind, which is not Kubernetes' own.
-pub(super) fn resource() -> ApiResource {
+#[must_use]
+pub fn resource() -> ApiResource {
     let kind = GroupVersionKind::gvk("monitoring.coreos.com", "v1", "ServiceMonitor");
     ApiResource::from_gvk_with_plural(&kind, "servicemonitors")
 }

@@ -1,0 +1,235 @@
+//! What is seen of a cluster, and its status.
+
+use std::{sync::Arc, time::Duration};
+
+use crds::{
+    cluster::{RateLimitCluster, RateLimitClusterStatus},
+    condition::{ConditionType, Reason},
+    reference::ObjectName,
+};
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
+use kube::{
+    Api, Resource as _, ResourceExt as _,
+    api::{Patch, PatchParams},
+    core::error_boundary::InvalidObject,
+    runtime::controller::Action,
+};
+use serde_json::{Value, json};
+
+use super::{
+    dereference::Declarations,
+    memory::Memory,
+    pods::{PodView, rings_differ, rings_stay_apart},
+    status::{Facts, Fault, status, worth_writing},
+    validate::ValidatedCluster,
+};
+use crate::{
+    clock,
+    conditions::{self, Finding},
+    context::Context,
+    control::ReconcileError,
+    events::Reason as Told,
+    names::{FIELD_MANAGER, HTTP_PORT},
+    reports::PodTarget,
+};
+
+/// How soon a cluster whose state is about to be told is looked at again.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Follows the cluster's pods, and says how they are.
+pub fn pods(context: &Context, name: &ObjectName, memory: &mut Memory) -> Vec<PodView> {
+    let pods = context.caches.pods_of(name);
+    context.reports.follow(name, pods.iter().filter_map(|pod| target(pod)));
+    let now = clock::now();
+    let view = |pod: &Arc<Pod>| {
+        let heard = context.reports.heard(name, &pod.uid()?);
+        Some(PodView::of(pod, heard, now))
+    };
+    let views: Vec<PodView> = pods.iter().filter_map(view).collect();
+    let now = clock::instant();
+    memory.rings_differ_since =
+        if rings_differ(&views) { memory.rings_differ_since.or(Some(now)) } else { None };
+    views
+}
+
+/// Where a pod reports, once it runs.
+fn target(pod: &Pod) -> Option<PodTarget> {
+    let status = pod.status.as_ref()?;
+    if status.phase.as_deref() != Some("Running") {
+        return None;
+    }
+    let ports = pod
+        .spec
+        .iter()
+        .flat_map(|spec| &spec.containers)
+        .flat_map(|container| container.ports.iter().flatten());
+    let port = ports
+        .filter(|port| port.name.as_deref() == Some(HTTP_PORT))
+        .map(|port| port.container_port)
+        .next()?;
+    let ready = status
+        .conditions
+        .iter()
+        .flatten()
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    Some(PodTarget {
+        name: pod.name_any(),
+        uid: pod.uid()?,
+        address: status.pod_ip.as_ref()?.parse().ok()?,
+        port: u16::try_from(port).ok()?,
+        ready,
+    })
+}
+
+/// What one pass has seen.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    /// The cluster.
+    pub cluster: &'a RateLimitCluster,
+    /// The same, if nothing is wrong with it.
+    pub validated: Option<&'a ValidatedCluster>,
+    /// What is declared for it.
+    pub declarations: &'a Declarations,
+    /// Its pods.
+    pub pods: &'a [PodView],
+    /// What went wrong.
+    pub fault: Option<Fault>,
+}
+
+/// Writes the status if it says something else than before. Returns when to look again for what only time
+/// tells.
+///
+/// # Errors
+/// Where the API server does not take it.
+pub async fn write(
+    context: &Context,
+    seen: Seen<'_>,
+    memory: &mut Memory,
+) -> Result<Option<Duration>, ReconcileError> {
+    let Seen { cluster, validated, declarations, pods, fault } = seen;
+    let name = ObjectName::of(&cluster.metadata);
+    let now = clock::instant();
+    let folded = &declarations.folded;
+    let set = context.caches.stateful_sets.get(&name);
+    let facts = Facts {
+        cluster,
+        wanted: match validated {
+            Some(validated) => validated.replicas(true),
+            None => Some(cluster.spec.replicas),
+        },
+        selector: match validated {
+            Some(validated) => Some(validated.name().selector()),
+            None => cluster.status.as_ref().and_then(|status| status.selector.clone()),
+        },
+        set: set.as_deref(),
+        pods,
+        revision: memory.ledger.revision(),
+        document_waits: memory.ledger.revision() != folded.document.revision,
+        accepted: (folded.document.rate_limits.len(), folded.document.backpressure_policies.len()),
+        fault,
+        rings_apart: rings_stay_apart(memory.rings_differ_since, now),
+    };
+    let after = status(&facts, &Time(clock::now()));
+    let quiet_for = memory.numbers_at.map_or(Duration::MAX, |at| now.saturating_duration_since(at));
+    if worth_writing(cluster.status.as_ref(), &after, quiet_for) {
+        patch(context, &name, &json!(after)).await?;
+        memory.numbers_at = Some(now);
+        tell(context, cluster, &after);
+        warn(context, cluster, validated);
+    }
+    Ok(memory.rings_differ_since.map(|_| SOON))
+}
+
+/// Says of a cluster that cannot be read that it cannot.
+///
+/// # Errors
+/// Where the API server does not take it.
+pub async fn unreadable(
+    context: &Context,
+    invalid: &InvalidObject,
+    memory: &mut Memory,
+) -> Result<Action, ReconcileError> {
+    let meta = &invalid.metadata;
+    if memory.unreadable_at == meta.generation && memory.unreadable_at.is_some() {
+        return Ok(Action::await_change());
+    }
+    let message = format!(
+        "the object cannot be read, and its pods stay as they are: {}: correct it, or replace it under the present definition",
+        invalid.error
+    );
+    let findings = [
+        Finding::new(ConditionType::Ready, false, Reason::Invalid, message.clone()),
+        Finding::new(ConditionType::Degraded, true, Reason::Invalid, message),
+    ];
+    let said = conditions::merge(&[], &findings, meta.generation, &Time(clock::now()));
+    let status = json!({"observedGeneration": meta.generation, "conditions": said});
+    patch(context, &ObjectName::of(meta), &status).await?;
+    memory.unreadable_at = meta.generation;
+    Ok(Action::await_change())
+}
+
+async fn patch(context: &Context, name: &ObjectName, status: &Value) -> Result<(), ReconcileError> {
+    let api: Api<RateLimitCluster> = Api::namespaced(context.client.clone(), &name.namespace);
+    let body = json!({
+        "apiVersion": RateLimitCluster::api_version(&()), "kind": RateLimitCluster::kind(&()),
+        "metadata": {"name": name.name}, "status": status,
+    });
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    match api.patch_status(&name.name, &params, &Patch::Apply(&body)).await {
+        Ok(_) => Ok(()),
+        // It was deleted meanwhile.
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(error) => Err(ReconcileError::status(error)),
+    }
+}
+
+/// Tells people of what has changed in the status.
+fn tell(context: &Context, cluster: &RateLimitCluster, after: &RateLimitClusterStatus) {
+    let reference = cluster.object_ref(&());
+    let before = cluster.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    let was = |kind| conditions::holds(before, kind);
+    let is = |kind| conditions::holds(&after.conditions, kind);
+    let message =
+        |kind| conditions::find(&after.conditions, kind).map_or("", |condition| condition.message.as_str());
+    let changes = [
+        (
+            !was(ConditionType::Degraded) && is(ConditionType::Degraded),
+            Told::Degraded,
+            ConditionType::Degraded,
+        ),
+        (
+            was(ConditionType::Degraded) && !is(ConditionType::Degraded),
+            Told::Recovered,
+            ConditionType::Degraded,
+        ),
+        (!was(ConditionType::Ready) && is(ConditionType::Ready), Told::Ready, ConditionType::Ready),
+        (
+            !was(ConditionType::Progressing) && is(ConditionType::Progressing),
+            Told::Progressing,
+            ConditionType::Progressing,
+        ),
+    ];
+    for (changed, reason, kind) in changes {
+        if changed {
+            context.events.tell(&reference, reason, message(kind));
+        }
+    }
+    let paused = |conditions| {
+        conditions::find(conditions, ConditionType::Progressing)
+            .is_some_and(|condition| condition.reason == Reason::Paused.as_str())
+    };
+    match (paused(before), paused(&after.conditions)) {
+        (false, true) => context.events.tell(&reference, Told::Paused, message(ConditionType::Progressing)),
+        (true, false) => context.events.tell(&reference, Told::Resumed, "spec.paused is false again"),
+        _ => {}
+    }
+}
+
+/// Tells once of each generation what works and is still worth telling.
+fn warn(context: &Context, cluster: &RateLimitCluster, validated: Option<&ValidatedCluster>) {
+    let seen = cluster.status.as_ref().and_then(|status| status.observed_generation);
+    let Some(validated) = validated.filter(|_| seen != cluster.metadata.generation) else { return };
+    for warning in validated.warnings() {
+        context.events.tell(&cluster.object_ref(&()), Told::Accepted, &warning.to_string());
+    }
+}
