@@ -6,7 +6,7 @@ use super::*;
 
 const REVISION: &str = "6f1c2a9b";
 
-fn cluster(spec: Value) -> RateLimitCluster {
+fn cluster(spec: &Value) -> RateLimitCluster {
     serde_json::from_value(json!({
         "apiVersion": "wicketgate.dev/v1alpha1", "kind": "RateLimitCluster",
         "metadata": {"name": "main", "namespace": "edge", "generation": 3}, "spec": spec,
@@ -67,7 +67,7 @@ fn told(facts: &Facts<'_>) -> (String, String, String) {
 
 #[test]
 fn all_is_well() {
-    let (cluster, set, pods) = (cluster(json!({})), set(3, 3), pods());
+    let (cluster, set, pods) = (cluster(&json!({})), set(3, 3), pods());
     let facts = facts(&cluster, Some(&set), &pods);
     let (letters, reason, message) = told(&facts);
     assert_eq!((letters.as_str(), reason.as_str()), ("TTFF", "UpToDate"));
@@ -83,7 +83,7 @@ fn all_is_well() {
 
 #[test]
 fn one_pod_away_is_still_available() {
-    let (cluster, set) = (cluster(json!({})), set(3, 3));
+    let (cluster, set) = (cluster(&json!({})), set(3, 3));
     let mut pods = pods();
     pods[2].ready = false;
     let (letters, reason, message) = told(&facts(&cluster, Some(&set), &pods));
@@ -97,7 +97,7 @@ fn one_pod_away_is_still_available() {
 
 #[test]
 fn a_pod_with_another_document_is_named() {
-    let (cluster, set) = (cluster(json!({})), set(3, 3));
+    let (cluster, set) = (cluster(&json!({})), set(3, 3));
     let mut pods = pods();
     pods[1] = pod("main-1", "older", true);
     let (letters, _, message) = told(&facts(&cluster, Some(&set), &pods));
@@ -109,7 +109,7 @@ fn a_pod_with_another_document_is_named() {
 
 #[test]
 fn a_rollout_is_progress() {
-    let (cluster, set, pods) = (cluster(json!({})), set(3, 1), pods());
+    let (cluster, set, pods) = (cluster(&json!({})), set(3, 1), pods());
     let (letters, _, message) = told(&facts(&cluster, Some(&set), &pods));
     assert_eq!((letters.as_str(), message.as_str()), ("FTTF", "1/3 pods are replaced"));
     assert_eq!(told(&facts(&cluster, None, &[])).0, "FFTF");
@@ -117,7 +117,7 @@ fn a_rollout_is_progress() {
 
 #[test]
 fn a_refused_document_degrades_with_the_pod_and_the_reason() {
-    let (cluster, set) = (cluster(json!({})), set(3, 3));
+    let (cluster, set) = (cluster(&json!({})), set(3, 3));
     let mut pods = pods();
     let refusal = Refusal { revision: "bad".into(), reason: "rateLimits[0]: no name".into() };
     pods[0].report.as_mut().unwrap().refused = Some(refusal);
@@ -128,7 +128,7 @@ fn a_refused_document_degrades_with_the_pod_and_the_reason() {
 
 #[test]
 fn a_fault_and_a_pause_are_told() {
-    let (plain, set, pods) = (cluster(json!({})), set(3, 3), pods());
+    let (plain, set, pods) = (cluster(&json!({})), set(3, 3), pods());
     let mut with_fault = facts(&plain, Some(&set), &pods);
     with_fault.fault =
         Some(Fault { reason: Reason::ForeignObject, message: "Service main is theirs".into() });
@@ -137,14 +137,14 @@ fn a_fault_and_a_pause_are_told() {
         (letters.as_str(), reason.as_str(), message.as_str()),
         ("FTFT", "ForeignObject", "Service main is theirs")
     );
-    let paused = cluster(json!({"paused": true}));
+    let paused = cluster(&json!({"paused": true}));
     let status = status(&facts(&paused, Some(&set), &pods), &Time(Timestamp::UNIX_EPOCH));
     assert_eq!(status.conditions[2].reason, "Paused");
 }
 
 #[test]
 fn numbers_that_move_a_little_are_not_written() {
-    let (cluster, set, pods) = (cluster(json!({})), set(3, 3), pods());
+    let (cluster, set, pods) = (cluster(&json!({})), set(3, 3), pods());
     let time = Time(Timestamp::UNIX_EPOCH);
     let before = status(&facts(&cluster, Some(&set), &pods), &time);
     let with = |buckets: i64| {
