@@ -1,8 +1,11 @@
 // Command schemas writes JSON Schemas that kubeconform checks manifests against, so that the check needs no network:
 // those of Kubernetes from its published OpenAPI file, and those of our kinds from their definitions.
 //
-//	go run . OUT SWAGGER.json DEFINITION.yaml...
+//	schemas OUT SWAGGER.json DEFINITION.yaml...
+//	schemas spec DEFINITION.yaml
 //
+// The second form prints the schema of a kind's spec on one line, without prose, for the chart's values.schema.json.
+// The first writes files:
 // OUT/GROUP/VERSION/KIND.json (lower case, as kubeconform fills in {{ .Group }}: the core group is "v1") refuses fields that the API server does not know.
 package main
 
@@ -19,11 +22,17 @@ import (
 type object = map[string]any
 
 func main() {
-	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: schemas OUT SWAGGER.json DEFINITION.yaml...")
+	var err error
+	switch arguments := os.Args[1:]; {
+	case len(arguments) == 2 && arguments[0] == "spec":
+		err = printSpec(arguments[1])
+	case len(arguments) >= 2:
+		err = run(arguments[0], arguments[1], arguments[2:])
+	default:
+		fmt.Fprintln(os.Stderr, "usage: schemas OUT SWAGGER.json DEFINITION.yaml... | schemas spec DEFINITION.yaml")
 		os.Exit(64)
 	}
-	if err := run(os.Args[1], os.Args[2], os.Args[3:]); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "schemas:", err)
 		os.Exit(70)
 	}
@@ -84,34 +93,98 @@ func refined(name string, definition object) object {
 	return definition
 }
 
-// custom writes the kind of one CustomResourceDefinition.
-func custom(out, path string) error {
+// definition is what of a CustomResourceDefinition matters here.
+type definition struct {
+	Spec struct {
+		Group    string
+		Names    struct{ Kind string }
+		Versions []version
+	}
+}
+
+type version struct {
+	Name   string
+	Schema struct{ OpenAPIV3Schema object }
+}
+
+func (version version) properties() (object, error) {
+	properties, ok := version.Schema.OpenAPIV3Schema["properties"].(object)
+	if !ok {
+		return nil, fmt.Errorf("version %s has no properties", version.Name)
+	}
+	return properties, nil
+}
+
+func read(path string) (definition, error) {
+	var read definition
 	text, err := os.ReadFile(path)
+	if err != nil {
+		return read, err
+	}
+	if err := yaml.Unmarshal(text, &read); err != nil {
+		return read, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(read.Spec.Versions) == 0 {
+		return read, fmt.Errorf("%s is no CustomResourceDefinition: it has no versions", path)
+	}
+	return read, nil
+}
+
+// printSpec prints the schema of the spec of a definition's first version.
+func printSpec(path string) error {
+	definition, err := read(path)
 	if err != nil {
 		return err
 	}
-	var definition struct {
-		Spec struct {
-			Group    string
-			Names    struct{ Kind string }
-			Versions []struct {
-				Name   string
-				Schema struct{ OpenAPIV3Schema object }
-			}
-		}
-	}
-	if err := yaml.Unmarshal(text, &definition); err != nil {
+	properties, err := definition.Spec.Versions[0].properties()
+	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	spec := definition.Spec
-	if len(spec.Versions) == 0 {
-		return fmt.Errorf("%s is no CustomResourceDefinition: it has no versions", path)
+	spec, ok := properties["spec"].(object)
+	if !ok {
+		return fmt.Errorf("%s has no spec", path)
 	}
+	strict(spec)
+	bare(spec)
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Println(string(text))
+	return err
+}
+
+// bare takes out what checks nothing. A field may be called `description`; a schema's own is a text.
+func bare(schema any) {
+	switch node := schema.(type) {
+	case []any:
+		for _, item := range node {
+			bare(item)
+		}
+	case object:
+		for key, child := range node {
+			_, prose := child.(string)
+			if strings.HasPrefix(key, "x-kubernetes-") || key == "default" || key == "nullable" || key == "description" && prose {
+				delete(node, key)
+				continue
+			}
+			bare(child)
+		}
+	}
+}
+
+// custom writes the kind of one CustomResourceDefinition.
+func custom(out, path string) error {
+	definition, err := read(path)
+	if err != nil {
+		return err
+	}
+	spec := definition.Spec
 	for _, version := range spec.Versions {
 		schema := version.Schema.OpenAPIV3Schema
-		properties, ok := schema["properties"].(object)
-		if !ok {
-			return fmt.Errorf("%s: version %s has no properties", path, version.Name)
+		properties, err := version.properties()
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
 		}
 		// What every object has, and a definition need not repeat.
 		properties["apiVersion"] = object{"const": spec.Group + "/" + version.Name}
