@@ -7,4 +7,5 @@
 )]
 
 mod fuzz_wire;
+mod kubernetes;
 mod wire_decode;
