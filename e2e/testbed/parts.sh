@@ -15,10 +15,12 @@ command_of() {
         --initial-cluster "$node=http://127.0.0.1:2380"
       ;;
     kube-apiserver)
-      # Kubelets are reached by address: the node's name resolves nowhere.
+      # Kubelets are reached by address: the node's name resolves nowhere. Owner references are checked as OpenShift
+      # does, so that an operator's rights suffice there too.
       printf '%s\n' "$kube" kube-apiserver --etcd-servers=http://127.0.0.1:2379 \
         --advertise-address="$node_ip" --secure-port=6443 --service-cluster-ip-range="$services" \
-        --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --allow-privileged=true \
+        --authorization-mode=Node,RBAC --allow-privileged=true \
+        --enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement \
         --client-ca-file="$pki/ca.crt" --tls-cert-file="$pki/kube-apiserver.crt" \
         --tls-private-key-file="$pki/kube-apiserver.key" \
         --service-account-issuer=https://kubernetes.default.svc.cluster.local \
