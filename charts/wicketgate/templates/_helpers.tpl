@@ -101,6 +101,9 @@ helm.sh/chart: {{ include "wicketgate.chart" . }}
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
 {{- fail "serviceAccount.create=false needs serviceAccount.name: the operator's rights are not for the account that every pod has" -}}
 {{- end -}}
+{{- if and .Values.metrics.prometheusRule.enabled (not .Values.metrics.serviceMonitor.enabled) (not (has "WicketgateNoLeader" .Values.metrics.prometheusRule.disabled)) -}}
+{{- fail "metrics.prometheusRule would say at once that nobody leads, since nobody asks the operator for its metrics: set metrics.serviceMonitor.enabled=true, or add WicketgateNoLeader to metrics.prometheusRule.disabled where something else asks" -}}
+{{- end -}}
 {{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.service.enabled) -}}
 {{- fail "metrics.serviceMonitor needs the Service: set metrics.service.enabled=true" -}}
 {{- end -}}

@@ -47,10 +47,3 @@ What the operator may do where it watches. docs/kubernetes.md explains each line
   resources: [events]
   verbs: [create, patch]
 {{- end -}}
-
-{{/* The labels of namespaces, for clusters that let namespaces in by a selector. */}}
-{{- define "wicketgate.namespaceRules" -}}
-- apiGroups: [""]
-  resources: [namespaces]
-  verbs: [get, list, watch]
-{{- end -}}
