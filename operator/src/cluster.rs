@@ -191,3 +191,5 @@ impl ReconcileError {
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod tests;

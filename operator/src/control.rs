@@ -1,7 +1,7 @@
 //! The control plane while it leads: watches fill the caches, controllers reconcile what they are woken
 //! for.
 
-mod streams;
+pub(crate) mod streams;
 
 use std::{fmt::Debug, sync::Arc};
 
@@ -71,12 +71,6 @@ pub enum ReconcileError {
 }
 
 impl ReconcileError {
-    /// A status was not written.
-    #[must_use]
-    pub fn status(error: kube::Error) -> Self {
-        Self::Status(Box::new(error))
-    }
-
     /// In one word, for a metric.
     #[must_use]
     pub const fn reason(&self) -> &'static str {

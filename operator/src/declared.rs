@@ -13,8 +13,7 @@ use crds::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
-    Api, Resource,
-    api::{Patch, PatchParams},
+    Resource,
     core::{DeserializeGuard, NamespaceResourceScope},
     runtime::controller::Action,
 };
@@ -30,7 +29,7 @@ use crate::{
     control::ReconcileError,
     events::Reason as Told,
     ledger::Source,
-    names::FIELD_MANAGER,
+    status,
 };
 
 /// How long a change may be on its way before the status says that it is.
@@ -207,7 +206,7 @@ pub async fn reconcile<K: Declared>(
             if context.unreadable(K::source(name.clone()), meta.resource_version.as_deref()) {
                 let said = conditions::merge(&[], &findings, meta.generation, &Time(clock::now()));
                 let status = json!({"observedGeneration": meta.generation, "conditions": said});
-                write::<K>(&context, &name, &status).await?;
+                status::write::<K>(&context.client, &name, &status).await?;
                 context.events.tell(&meta_reference::<K>(meta), Told::Invalid, &message);
             }
             Ok(Action::await_change())
@@ -248,33 +247,14 @@ async fn say_of<K: Declared>(
     }
     let said = conditions::merge(before, &findings, generation, &now);
     let outlook = Outlook { generation, conditions: said, revision };
-    let (status, unchanged) = object.status(&outlook);
+    let (said, unchanged) = object.status(&outlook);
     if !unchanged {
-        write::<K>(context, name, &status).await?;
+        status::write::<K>(&context.client, name, &said).await?;
         tell(object, context, before, &outlook.conditions);
     }
     // Whoever is late is named after a while.
     let late = verdict.is_some_and(|verdict| verdict.outcome == Outcome::Accepted && !verdict.in_force());
     Ok(if late { Action::requeue(crate::board::LATE) } else { Action::await_change() })
-}
-
-async fn write<K: Declared>(
-    context: &Context,
-    name: &ObjectName,
-    status: &Value,
-) -> Result<(), ReconcileError> {
-    let api: Api<K> = Api::namespaced(context.client.clone(), &name.namespace);
-    let body = json!({
-        "apiVersion": K::api_version(&()), "kind": K::kind(&()),
-        "metadata": {"name": name.name}, "status": status,
-    });
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    match api.patch_status(&name.name, &params, &Patch::Apply(&body)).await {
-        Ok(_) => Ok(()),
-        // It was deleted meanwhile.
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        Err(error) => Err(ReconcileError::status(error)),
-    }
 }
 
 /// Tells people of what has changed.

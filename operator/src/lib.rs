@@ -19,5 +19,9 @@ pub mod names;
 pub mod policy;
 pub mod random;
 pub mod reports;
+pub mod status;
 pub mod wake;
 pub mod watch;
+
+#[cfg(test)]
+mod scenario;

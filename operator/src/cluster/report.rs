@@ -9,12 +9,9 @@ use crds::{
 };
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
 use kube::{
-    Api, Resource as _, ResourceExt as _,
-    api::{Patch, PatchParams},
-    core::error_boundary::InvalidObject,
-    runtime::controller::Action,
+    Resource as _, ResourceExt as _, core::error_boundary::InvalidObject, runtime::controller::Action,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     dereference::Declarations,
@@ -29,8 +26,9 @@ use crate::{
     context::Context,
     control::ReconcileError,
     events::Reason as Told,
-    names::{FIELD_MANAGER, HTTP_PORT},
+    names::HTTP_PORT,
     reports::PodTarget,
+    status::write as write_status,
 };
 
 /// How soon a cluster whose state is about to be told is looked at again.
@@ -132,7 +130,7 @@ pub async fn write(
     let after = status(&facts, &Time(clock::now()));
     let quiet_for = memory.numbers_at.map_or(Duration::MAX, |at| now.saturating_duration_since(at));
     if worth_writing(cluster.status.as_ref(), &after, quiet_for) {
-        patch(context, &name, &json!(after)).await?;
+        write_status::<RateLimitCluster>(&context.client, &name, &json!(after)).await?;
         memory.numbers_at = Some(now);
         tell(context, cluster, &after);
         warn(context, cluster, validated);
@@ -163,24 +161,9 @@ pub async fn unreadable(
     ];
     let said = conditions::merge(&[], &findings, meta.generation, &Time(clock::now()));
     let status = json!({"observedGeneration": meta.generation, "conditions": said});
-    patch(context, &ObjectName::of(meta), &status).await?;
+    write_status::<RateLimitCluster>(&context.client, &ObjectName::of(meta), &status).await?;
     memory.unreadable_at = meta.generation;
     Ok(Action::await_change())
-}
-
-async fn patch(context: &Context, name: &ObjectName, status: &Value) -> Result<(), ReconcileError> {
-    let api: Api<RateLimitCluster> = Api::namespaced(context.client.clone(), &name.namespace);
-    let body = json!({
-        "apiVersion": RateLimitCluster::api_version(&()), "kind": RateLimitCluster::kind(&()),
-        "metadata": {"name": name.name}, "status": status,
-    });
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    match api.patch_status(&name.name, &params, &Patch::Apply(&body)).await {
-        Ok(_) => Ok(()),
-        // It was deleted meanwhile.
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        Err(error) => Err(ReconcileError::status(error)),
-    }
 }
 
 /// Tells people of what has changed in the status.

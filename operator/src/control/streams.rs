@@ -34,18 +34,18 @@ use crate::{
 type Writers<K> = Vec<(Scope, Writer<K>)>;
 
 /// All ends.
-pub(super) struct AllWriters {
-    clusters: Writers<DeserializeGuard<RateLimitCluster>>,
-    limits: Writers<DeserializeGuard<RateLimit>>,
-    policies: Writers<DeserializeGuard<BackpressurePolicy>>,
-    namespaces: Writers<PartialObjectMeta<Namespace>>,
-    stateful_sets: Writers<StatefulSet>,
-    pods: Writers<Pod>,
-    children: Vec<(ApiResource, Writers<DynamicObject>)>,
+pub(crate) struct AllWriters {
+    pub(crate) clusters: Writers<DeserializeGuard<RateLimitCluster>>,
+    pub(crate) limits: Writers<DeserializeGuard<RateLimit>>,
+    pub(crate) policies: Writers<DeserializeGuard<BackpressurePolicy>>,
+    pub(crate) namespaces: Writers<PartialObjectMeta<Namespace>>,
+    pub(crate) stateful_sets: Writers<StatefulSet>,
+    pub(crate) pods: Writers<Pod>,
+    pub(crate) children: Vec<(ApiResource, Writers<DynamicObject>)>,
 }
 
 /// Caches for `scopes`, and the ends into which their watches will write.
-pub(super) fn caches(scopes: &[Scope], service_monitors: bool) -> (Caches, AllWriters) {
+pub(crate) fn caches(scopes: &[Scope], service_monitors: bool) -> (Caches, AllWriters) {
     let (clusters, write_clusters) = cache((), scopes);
     let (limits, write_limits) = cache((), scopes);
     let (policies, write_policies) = cache((), scopes);
