@@ -171,7 +171,7 @@ fn degraded(facts: &Facts<'_>) -> Finding {
         return bad(Reason::DocumentRefused, message);
     }
     if facts.rings_apart {
-        let message = "ready pods disagree on the ring: look at wicketgate_ring_peers and at their logs";
+        let message = "ready pods disagree on the ring: look at wicketgate_peers and at their logs";
         return bad(Reason::RingsDiffer, message.to_owned());
     }
     Finding::new(ConditionType::Degraded, false, Reason::UpToDate, "nothing stands in the way")
