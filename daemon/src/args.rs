@@ -28,6 +28,7 @@ Settings: docs/configuration.md lists every variable. The environment wins over 
 
 Exit codes:
   0   done          1   hit: refused                2   health: unhealthy
+  3   load: calls or items failed
   64  wrong command line or setting                 65  bad manifest
   69  nobody answers, port taken                    70  a fault of ours";
 
@@ -181,10 +182,14 @@ Examples:
   wicketgated load                                     ten seconds, one item a call
   wicketgated load --items 1000 --connections 4 --concurrency 2
   wicketgated load --calls 100000 --json
+  wicketgated load --address main.edge.svc:1051 --allow-remote-target --wait 30s --rate 200 --reconnect-every 50
 
 A closed loop: each of CONNECTIONS x CONCURRENCY callers sends its next call when the last one is answered. \
 It spends real hits, on the keys `account:0`, `account:1` … of the name it is given. \
-Ctrl-C ends it early and prints what there is.")]
+A call that a connection did not take, since the server had asked to end it, is sent again, as any gRPC client does. \
+Ctrl-C or SIGTERM ends it early and prints what there is.
+
+Exit code 0 where every call and item got its answer, 3 where one failed, 69 where nobody answers at the start.")]
 pub struct Load {
     /// Where gRPC is served
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:1051")]
@@ -201,6 +206,15 @@ pub struct Load {
     /// Callers on each connection
     #[arg(long, value_name = "COUNT", default_value = "10", value_parser = parse_bounded::<10_000>)]
     pub concurrency: NonZeroUsize,
+    /// Calls a second, over all callers, at most [default: as many as are answered]
+    #[arg(long, value_name = "CALLS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rate: Option<u32>,
+    /// Connect anew after so many calls of a connection, so that new pods of a Service get their share
+    #[arg(long, value_name = "CALLS", value_parser = parse_bounded::<1_000_000_000>)]
+    pub reconnect_every: Option<NonZeroUsize>,
+    /// How long to try to connect at the start, at most 1h [default: once]
+    #[arg(long, value_name = "DURATION", value_parser = parse_load_duration)]
+    pub wait: Option<Duration>,
     /// Items in each call
     #[arg(long, value_name = "COUNT", default_value = "1", value_parser = parse_bounded::<1_000>)]
     pub items: NonZeroUsize,

@@ -1,6 +1,8 @@
 //! `wicketgated load`: a bounded, closed-loop load over gRPC, and what came of it.
 
 mod caller;
+mod line;
+mod pace;
 mod progress;
 mod report;
 mod target;
@@ -9,18 +11,18 @@ use std::{
     io::{self, Write as _},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
-use proto::gubernator::v1_client::V1Client;
 use thiserror::Error;
 use tokio::task::JoinSet;
-use tonic::transport::{Channel, Endpoint};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Endpoint;
 
 pub use self::report::Report;
-use self::{caller::Caller, report::Tally};
+use self::{caller::Caller, line::Line, pace::Pace, report::Tally};
 use crate::{
     args::{Exit, Load},
     clock,
@@ -31,6 +33,9 @@ const MAX_CALLERS: usize = 20_000;
 
 /// How long dialling may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to wait before connecting is tried again at the start.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// How long to send where the command line does not say.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
@@ -92,7 +97,8 @@ struct Bound {
     deadline: Option<Instant>,
     /// Calls that may still begin; unlimited with a deadline.
     calls_left: AtomicU64,
-    stopped: AtomicBool,
+    pace: Pace,
+    stopped: CancellationToken,
 }
 
 impl Bound {
@@ -104,13 +110,23 @@ impl Bound {
         Self {
             deadline,
             calls_left: AtomicU64::new(plan.calls.unwrap_or(u64::MAX)),
-            stopped: AtomicBool::new(false),
+            pace: Pace::new(plan.rate, started.into()),
+            stopped: CancellationToken::new(),
         }
+    }
+
+    /// Waits for the turn of one more call; none where it would come after the end.
+    async fn turn(&self) -> Option<()> {
+        let Some(at) = self.pace.next() else { return Some(()) };
+        if self.deadline.is_some_and(|deadline| at >= deadline.into()) {
+            return None;
+        }
+        self.stopped.run_until_cancelled(tokio::time::sleep_until(at)).await
     }
 
     /// Whether one more call may begin, which then counts.
     fn take(&self, now: Instant) -> bool {
-        !self.stopped.load(Relaxed)
+        !self.stopped.is_cancelled()
             && self.deadline.is_none_or(|deadline| now < deadline)
             && self.calls_left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
     }
@@ -123,7 +139,7 @@ pub async fn run(plan: &Load) -> Exit {
             let text = if plan.json { report.render_json() } else { report.render_text() };
             // Whoever closed the pipe does not want the rest.
             let _ = io::stdout().lock().write_all(text.as_bytes());
-            Exit::Ok
+            if report.failed_calls + report.failed_items == 0 { Exit::Ok } else { Exit::Failed }
         }
         Err(error) => {
             let _ = writeln!(io::stderr().lock(), "error: {error}");
@@ -141,10 +157,10 @@ pub async fn measure(plan: &Load) -> Result<Report, LoadError> {
     if connections.saturating_mul(concurrency) > MAX_CALLERS {
         return Err(LoadError::TooManyCallers { connections, concurrency });
     }
-    target::check(&plan.address, plan.allow_remote_target).await?;
-    let mut clients = Vec::with_capacity(connections);
-    for _ in 0..connections {
-        clients.push(connect(plan).await?);
+    let first = first_line(plan).await?;
+    let mut lines = vec![Arc::new(first)];
+    while lines.len() < connections {
+        lines.push(Arc::new(connect(plan).await?));
     }
 
     let started = clock::instant();
@@ -153,11 +169,11 @@ pub async fn measure(plan: &Load) -> Result<Report, LoadError> {
     let mut callers = JoinSet::new();
     // A tally a connection: a caller that never waits for the next connection's lock is closer to the
     // truth, and one a caller would take more memory than the load.
-    let tallies: Vec<_> = clients.iter().map(|_| Arc::new(Mutex::new(Tally::new()))).collect();
-    for (connection, (client, tally)) in clients.into_iter().zip(&tallies).enumerate() {
+    let tallies: Vec<_> = lines.iter().map(|_| Arc::new(Mutex::new(Tally::new()))).collect();
+    for (connection, (line, tally)) in lines.into_iter().zip(&tallies).enumerate() {
         for number in 0..concurrency {
             let seed = (connection * concurrency + number) as u64;
-            let caller = Caller::new(client.clone(), plan, seed, Arc::clone(&bound));
+            let caller = Caller::new(Arc::clone(&line), plan, seed, Arc::clone(&bound));
             callers.spawn(caller.run(Arc::clone(tally), Arc::clone(&done)));
         }
     }
@@ -173,9 +189,9 @@ pub async fn measure(plan: &Load) -> Result<Report, LoadError> {
     Ok(Report::new(plan, took, &total))
 }
 
-/// Waits for every caller; Ctrl-C makes them begin no further call.
+/// Waits for every caller; Ctrl-C or SIGTERM makes them begin no further call.
 async fn wait(callers: &mut JoinSet<()>, bound: &Bound) {
-    let interrupted = tokio::signal::ctrl_c();
+    let interrupted = interrupted();
     tokio::pin!(interrupted);
     let mut listening = true;
     loop {
@@ -185,15 +201,48 @@ async fn wait(callers: &mut JoinSet<()>, bound: &Bound) {
                     return;
                 }
             }
-            _ = &mut interrupted, if listening => {
+            () = &mut interrupted, if listening => {
                 listening = false;
-                bound.stopped.store(true, Relaxed);
+                bound.stopped.cancel();
             }
         }
     }
 }
 
-async fn connect(plan: &Load) -> Result<V1Client<Channel>, LoadError> {
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signals) => drop(signals.recv().await),
+            // Then SIGTERM ends the process, as it does any other.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
+
+/// Makes sure that the target may be sent to, and connects; where the plan says so, tries again for a
+/// while: a name may not resolve yet, or nobody listen.
+async fn first_line(plan: &Load) -> Result<Line, LoadError> {
+    let until = clock::timer() + plan.wait.unwrap_or_default();
+    loop {
+        let tried = async {
+            target::check(&plan.address, plan.allow_remote_target).await?;
+            connect(plan).await
+        };
+        match tried.await {
+            Err(LoadError::Unresolved { .. } | LoadError::Unreachable { .. }) if clock::timer() < until => {
+                tokio::time::sleep(AGAIN).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn connect(plan: &Load) -> Result<Line, LoadError> {
     let address = target::dialled(&plan.address);
     let unreachable = |error: tonic::transport::Error| LoadError::Unreachable {
         address: plan.address.to_string(),
@@ -204,7 +253,7 @@ async fn connect(plan: &Load) -> Result<V1Client<Channel>, LoadError> {
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(plan.timeout)
         .tcp_nodelay(true);
-    Ok(V1Client::new(endpoint.connect().await.map_err(unreachable)?))
+    Line::connect(endpoint, plan.reconnect_every.map(std::num::NonZero::get)).await.map_err(unreachable)
 }
 
 #[cfg(test)]

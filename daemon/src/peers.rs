@@ -11,6 +11,7 @@ use std::sync::Arc;
 use engine::{Ring, RingHash};
 
 pub use client::AskError;
+pub(crate) use client::turned_away;
 pub use peer::Peer;
 pub use roster::{Named, Roster, RosterError};
 

@@ -11,6 +11,8 @@ pub enum Exit {
     Refused,
     /// `health`: the daemon answered that it is unhealthy.
     Unhealthy,
+    /// `load`: calls or items failed.
+    Failed,
     /// The command line or a setting is wrong; nothing was started.
     Usage,
     /// A manifest is invalid.
@@ -29,6 +31,7 @@ impl Exit {
             Self::Ok => 0,
             Self::Refused => 1,
             Self::Unhealthy => 2,
+            Self::Failed => 3,
             Self::Usage => 64,
             Self::Manifests => 65,
             Self::Unavailable => 69,

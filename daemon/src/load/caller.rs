@@ -8,22 +8,26 @@ use std::{
     time::Duration,
 };
 
-use proto::gubernator::{Algorithm, GetRateLimitsReq, GetRateLimitsResp, RateLimitReq, v1_client::V1Client};
-use tonic::{Code, transport::Channel};
+use proto::gubernator::{Algorithm, GetRateLimitsReq, GetRateLimitsResp, RateLimitReq};
+use tonic::{Code, Status};
 
-use super::{Bound, report::Tally};
+use super::{Bound, line::Line, report::Tally};
 use crate::{
     args::{Load, LoadAlgorithm},
     clock,
+    peers::turned_away,
 };
 
 /// How long a caller waits after a call that could not be sent: without it a daemon that is gone would
 /// be asked as fast as the machine can fail.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
+/// How often a call that was turned away is sent before it counts as failed.
+const MAX_SENDS: u64 = 5;
+
 #[derive(Debug)]
 pub(super) struct Caller {
-    client: V1Client<Channel>,
+    line: Arc<Line>,
     bound: Arc<Bound>,
     template: RateLimitReq,
     items: usize,
@@ -32,7 +36,7 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn new(client: V1Client<Channel>, plan: &Load, seed: u64, bound: Arc<Bound>) -> Self {
+    pub(super) fn new(line: Arc<Line>, plan: &Load, seed: u64, bound: Arc<Bound>) -> Self {
         let algorithm = match plan.algorithm {
             LoadAlgorithm::TokenBucket => Algorithm::TokenBucket,
             LoadAlgorithm::LeakyBucket => Algorithm::LeakyBucket,
@@ -45,22 +49,24 @@ impl Caller {
             algorithm: algorithm.into(),
             ..RateLimitReq::default()
         };
-        Self { client, bound, template, items: plan.items.get(), keys: plan.keys.get() as u64, random: seed }
+        Self { line, bound, template, items: plan.items.get(), keys: plan.keys.get() as u64, random: seed }
     }
 
     pub(super) async fn run(mut self, tally: Arc<Mutex<Tally>>, done: Arc<AtomicU64>) {
-        loop {
+        while self.bound.turn().await.is_some() {
             let request = self.build();
             let began = clock::instant();
             if !self.bound.take(began) {
                 return;
             }
-            let answer = self.client.get_rate_limits(request).await;
+            let (answer, again) = self.send(request).await;
             let took = clock::instant().saturating_duration_since(began);
             done.fetch_add(1, Relaxed);
+            if again > 0 {
+                lock(&tally).sent_again(again);
+            }
             let back_off = match answer {
-                Ok(answer) => {
-                    let GetRateLimitsResp { responses } = answer.into_inner();
+                Ok(GetRateLimitsResp { responses }) => {
                     lock(&tally).answered(&responses, self.items, took);
                     false
                 }
@@ -71,6 +77,19 @@ impl Caller {
             };
             if back_off {
                 tokio::time::sleep(BACK_OFF).await;
+            }
+        }
+    }
+
+    /// Sends a call, and again where its connection had been asked to end and did not take it: that is
+    /// what every gRPC client does, and no failure. Also says how often that was.
+    async fn send(&self, request: GetRateLimitsReq) -> (Result<GetRateLimitsResp, Status>, u64) {
+        let mut again = 0;
+        loop {
+            let answer = self.line.next().get_rate_limits(request.clone()).await;
+            match answer {
+                Err(status) if turned_away(&status) && again + 1 < MAX_SENDS => again += 1,
+                answer => return (answer.map(tonic::Response::into_inner), again),
             }
         }
     }

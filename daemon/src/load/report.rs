@@ -13,7 +13,9 @@ use crate::args::Load;
 const LONGEST: u64 = 7_200_000_000;
 
 /// Texts of errors that are kept; a daemon can say many.
-const KEPT_ERRORS: usize = 5;
+const KEPT_ERRORS: usize = 20;
+/// What stands for those that are not kept.
+const OTHERS: &str = "others";
 
 /// What some callers have seen.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub(super) struct Tally {
     refused: u64,
     failed_calls: u64,
     failed_items: u64,
+    sent_again: u64,
     errors: BTreeMap<String, u64>,
 }
 
@@ -39,6 +42,7 @@ impl Tally {
             refused: 0,
             failed_calls: 0,
             failed_items: 0,
+            sent_again: 0,
             errors: BTreeMap::new(),
         }
     }
@@ -70,6 +74,11 @@ impl Tally {
         self.keep(&format!("{:?}: {}", status.code(), status.message()), 1);
     }
 
+    /// A call was sent so often once more, since no connection had taken it.
+    pub(super) const fn sent_again(&mut self, times: u64) {
+        self.sent_again += times;
+    }
+
     fn record(&mut self, took: Duration) {
         self.calls += 1;
         if let Some(micros) = &mut self.micros {
@@ -82,6 +91,8 @@ impl Tally {
             *count += times;
         } else if self.errors.len() < KEPT_ERRORS {
             self.errors.insert(error.to_owned(), times);
+        } else {
+            *self.errors.entry(OTHERS.to_owned()).or_default() += times;
         }
     }
 
@@ -96,6 +107,7 @@ impl Tally {
         self.refused += other.refused;
         self.failed_calls += other.failed_calls;
         self.failed_items += other.failed_items;
+        self.sent_again += other.sent_again;
         for (error, times) in &other.errors {
             self.keep(error, *times);
         }
@@ -135,7 +147,10 @@ pub struct Report {
     pub failed_calls: u64,
     /// Items that got an error.
     pub failed_items: u64,
-    /// Some of the errors, with how often each came.
+    /// How often a call was sent once more, since its connection had been asked to end and had not
+    /// taken it.
+    pub sent_again: u64,
+    /// The errors, with how often each came; those beyond the first twenty kinds are `others`.
     pub errors: BTreeMap<String, u64>,
     /// How long calls took.
     pub latency_micros: Latency,
@@ -174,6 +189,7 @@ impl Report {
             refused: tally.refused,
             failed_calls: tally.failed_calls,
             failed_items: tally.failed_items,
+            sent_again: tally.sent_again,
             errors: tally.errors.clone(),
             latency_micros: Latency {
                 p50: tally.quantile(0.5),
@@ -217,6 +233,9 @@ impl Report {
             shown(p999),
             shown(max),
         );
+        if self.sent_again > 0 {
+            let _ = writeln!(text, "sent again, as no connection took it: {} times", self.sent_again);
+        }
         for (error, times) in &self.errors {
             let _ = writeln!(text, "          {times} x {error}");
         }

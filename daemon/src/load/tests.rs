@@ -1,6 +1,7 @@
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use clap::Parser as _;
+use futures_util::StreamExt as _;
 use proto::gubernator::{
     GetRateLimitsReq, GetRateLimitsResp, HealthCheckReq, HealthCheckResp, LiveCheckReq, LiveCheckResp,
     RateLimitResp,
@@ -57,12 +58,21 @@ impl V1 for Door {
 }
 
 fn serve() -> String {
+    serve_for(Duration::from_secs(3_600)).0
+}
+
+/// Where it is served, over connections that are asked to end after `age`, and how many there were.
+fn serve_for(age: Duration) -> (String, Arc<AtomicU64>) {
     let incoming = TcpIncoming::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
     let address = incoming.local_addr().expect("it is bound");
-    tokio::spawn(
-        tonic::transport::Server::builder().add_service(V1Server::new(Door)).serve_with_incoming(incoming),
-    );
-    address.to_string()
+    let connections = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&connections);
+    let incoming = incoming.inspect(move |_| {
+        counted.fetch_add(1, Relaxed);
+    });
+    let server = tonic::transport::Server::builder().max_connection_age(age);
+    tokio::spawn({ server }.add_service(V1Server::new(Door)).serve_with_incoming(incoming));
+    (address.to_string(), connections)
 }
 
 #[tokio::test]
@@ -91,6 +101,51 @@ async fn a_bounded_time_ends() {
     let report = measure(&plan).await.expect("it is served");
     assert!(report.calls > 0);
     assert!((0.15..5.0).contains(&report.seconds), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_rate_is_not_exceeded() {
+    let plan = plan(&serve(), "--duration 300ms --rate 100 --connections 2 --concurrency 5");
+    let report = measure(&plan).await.expect("it is served");
+    assert!((1..=30).contains(&report.calls), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_connection_is_replaced_after_so_many_calls() {
+    let (address, connections) = serve_for(Duration::from_secs(3_600));
+    let plan = plan(&address, "--calls 100 --connections 1 --concurrency 1 --reconnect-every 10");
+    let report = measure(&plan).await.expect("it is served");
+    assert_eq!((report.calls, report.failed_calls), (100, 0));
+    assert_eq!(connections.load(Relaxed), 10);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_asked_to_end_fails_no_call() {
+    let (address, connections) = serve_for(Duration::from_millis(20));
+    let plan = plan(&address, "--duration 700ms --connections 4 --concurrency 8");
+    let report = measure(&plan).await.expect("it is served");
+    assert!(connections.load(Relaxed) > 4, "{report:?}");
+    assert_eq!((report.failed_calls, report.errors), (0, BTreeMap::new()));
+}
+
+#[tokio::test]
+async fn the_first_answer_may_be_waited_for() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    drop(listener);
+    let plan = plan(&address.to_string(), "--calls 3 --wait 20s");
+    let later = async move {
+        // Not before the first try has failed: it cannot be told from outside when that is.
+        tokio::time::sleep(AGAIN / 2).await;
+        let incoming = TcpIncoming::bind(address).expect("it is free still");
+        tonic::transport::Server::builder()
+            .add_service(V1Server::new(Door))
+            .serve_with_incoming(incoming)
+            .await
+    };
+    let server = tokio::spawn(later);
+    assert_eq!(measure(&plan).await.expect("it is served").calls, 3);
+    server.abort();
 }
 
 #[tokio::test]

@@ -119,10 +119,15 @@ fn causes(status: &Status) -> impl Iterator<Item = &(dyn Error + 'static)> {
 
 /// Whether a failure shows that the call never reached the other node's service.
 fn certainly_not_processed(status: &Status) -> bool {
+    // A node that does not serve PeersV1 at that address has decided nothing.
+    causes(status).any(|cause| cause.is::<tonic::ConnectError>())
+        || turned_away(status)
+        || status.code() == Code::Unimplemented
+}
+
+/// Whether the connection ended, or was asked to end, before it took the call.
+pub(crate) fn turned_away(status: &Status) -> bool {
     for error in causes(status) {
-        if error.is::<tonic::ConnectError>() {
-            return true;
-        }
         if let Some(error) = error.downcast_ref::<hyper::Error>()
             && error.is_canceled()
         {
@@ -134,8 +139,7 @@ fn certainly_not_processed(status: &Status) -> bool {
                 || (error.is_go_away() && error.is_remote() && reason == Some(h2::Reason::NO_ERROR));
         }
     }
-    // A node that does not serve PeersV1 at that address has decided nothing.
-    status.code() == Code::Unimplemented
+    false
 }
 
 /// Messages as they are: they were encoded for the other node already.
