@@ -14,7 +14,7 @@ use kube::{
 };
 use tokio::sync::mpsc::{self, Receiver, Sender, error::TrySendError};
 
-use crate::metrics::Metrics;
+use crate::{causes::chain, metrics::Metrics};
 
 /// Who reports, in every Event.
 const CONTROLLER: &str = "wicketgate.dev/operator";
@@ -59,11 +59,13 @@ pub enum Reason {
     Restored,
     /// The API server refuses what is to be applied.
     ApplyFailed,
+    /// A cluster that a ConfigMap holds is not applied.
+    ClusterRefused,
 }
 
 impl Reason {
     /// Each of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Accepted,
         Self::Conflicted,
         Self::RefNotPermitted,
@@ -78,6 +80,7 @@ impl Reason {
         Self::Resumed,
         Self::Restored,
         Self::ApplyFailed,
+        Self::ClusterRefused,
     ];
 
     /// The reason that goes with a condition; nothing where the condition is no news for people.
@@ -104,6 +107,7 @@ impl Reason {
             Self::Resumed => "Resumed",
             Self::Restored => "Restored",
             Self::ApplyFailed => "ApplyFailed",
+            Self::ClusterRefused => "ClusterRefused",
         }
     }
 
@@ -118,6 +122,7 @@ impl Reason {
                 | Self::Invalid
                 | Self::Degraded
                 | Self::ApplyFailed
+                | Self::ClusterRefused
         )
     }
 
@@ -130,7 +135,7 @@ impl Reason {
             | Self::TargetNotFound
             | Self::Invalid => "Validate",
             Self::Programmed | Self::Ready | Self::Degraded | Self::Recovered => "Observe",
-            Self::Progressing | Self::Restored | Self::ApplyFailed => "Apply",
+            Self::Progressing | Self::Restored | Self::ApplyFailed | Self::ClusterRefused => "Apply",
             Self::Paused | Self::Resumed => "Reconcile",
         }
     }
@@ -203,7 +208,7 @@ async fn publish_all(client: Client, reporter: Reporter, mut waiting: Receiver<T
         let outcome = tokio::time::timeout(TIMEOUT, recorder.publish(&event, &regarding)).await;
         let error = match outcome {
             Ok(Ok(())) => continue,
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => chain(&error),
             Err(_) => "no answer in time".to_owned(),
         };
         metrics.events_lost().inc();

@@ -1,22 +1,16 @@
-//! `wicketgate-operator`: sets up Wicketgate on Kubernetes.
-//!
-//! For now it prints the resource definitions.
+//! `wicketgate-operator`: parse, run, exit code.
 
 use std::{
-    error::Error as _,
     io::{self, Write},
     process::ExitCode,
 };
 
-use clap::Parser;
 use crds::definition::{Destination, RenderError, render_all};
-
-use crate::args::{Args, Command};
-
-mod args;
-
-/// An error of ours or of the machine, as sysexits.h has it.
-const EX_SOFTWARE: u8 = 70;
+use wicketgate_operator::{
+    args::{self, Args, Command, Exit},
+    causes::chain,
+    run::{self, RunError},
+};
 
 #[derive(Debug, thiserror::Error)]
 enum Error {
@@ -24,26 +18,36 @@ enum Error {
     Render(#[from] RenderError),
     #[error("failed to write to the standard output")]
     Write(#[from] io::Error),
+    #[error(transparent)]
+    Run(#[from] RunError),
 }
 
 fn main() -> ExitCode {
-    let Args { command } = match Args::try_parse() {
-        Ok(args) => args,
-        Err(error) => return args::refuse(&error),
+    let command = match Args::try_parse_from(std::env::args_os()) {
+        Ok(Args { command }) => command,
+        Err(error) => {
+            // With the standard output gone there is nobody to tell.
+            let _ = error.print();
+            return args::exit_of(&error).into();
+        }
     };
     let outcome = match command {
         Command::Crds => print_definitions(&mut io::stdout().lock()),
+        Command::Run(run) => run::run(*run).map_err(Error::Run),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Exit::Ok,
         // Whoever reads us has read enough; that is no fault.
-        Err(Error::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Error::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
         Err(error) => {
-            let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
-            eprintln!("wicketgate-operator: {error}{cause}");
-            ExitCode::from(EX_SOFTWARE)
+            eprintln!("wicketgate-operator: {}", chain(&error));
+            match error {
+                Error::Run(error) => error.exit(),
+                Error::Render(_) | Error::Write(_) => Exit::Internal,
+            }
         }
     }
+    .into()
 }
 
 fn print_definitions(out: &mut impl Write) -> Result<(), Error> {

@@ -6,14 +6,17 @@ mod families;
 mod reconcile;
 mod request;
 
-use prometheus::{Encoder as _, IntCounter, IntGauge, Registry, TextEncoder};
+use std::time::Duration;
 
-use self::families::Families;
+use prometheus::{Encoder as _, IntCounter, IntGauge, Registry, TextEncoder};
+use tokio::time::Instant;
+
 pub use self::{
     docs::render_docs,
     reconcile::{Outcome, Reconcile},
     request::{Code, RequestKind, Verb},
 };
+use self::{families::Families, reconcile::Running};
 
 /// Type of what [`Metrics::render`] gives, for the `Content-Type` header.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -49,6 +52,7 @@ impl Kind {
 pub struct Metrics {
     registry: Registry,
     families: Families,
+    running: Running,
 }
 
 impl Metrics {
@@ -59,7 +63,7 @@ impl Metrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let families = Families::register(&registry)?;
-        Ok(Self { registry, families })
+        Ok(Self { registry, families, running: Running::default() })
     }
 
     /// Everything in Prometheus' text format.
@@ -94,7 +98,13 @@ impl Metrics {
 
     /// Begins to measure a reconcile of an object of `kind`; [`Reconcile::end`] says how it went.
     pub fn reconcile(&self, kind: Kind) -> Reconcile {
-        Reconcile::begin(&self.families, kind)
+        Reconcile::begin(&self.families, &self.running, kind)
+    }
+
+    /// The reconcile that has run for longest at `now`, and for how long.
+    #[must_use]
+    pub fn oldest_reconcile(&self, now: Instant) -> Option<(Kind, Duration)> {
+        self.running.oldest(now)
     }
 
     /// The number of objects of `kind` that wait to be reconciled; for whoever keeps the queue to set.

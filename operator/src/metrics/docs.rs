@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 use http::StatusCode;
 use prometheus::proto::{MetricFamily, MetricType};
 
-use super::{Code, Metrics, RequestKind, Verb};
+use super::{Code, Kind, Metrics, RequestKind, Verb};
 
 const HEAD: &str = "\
 # The operator's metrics
@@ -18,8 +18,8 @@ make: resources that the operator does not know share the label `other`.
 
 Worth an alert: `sum(wicketgate_operator_leader) != 1` for a minute;
 `rate(wicketgate_operator_reconcile_errors_total[5m]) > 0` for ten. While nobody changes anything,
-`wicketgate_operator_api_requests_total` grows by the lease (two verbs, every two seconds) and by watches that
-are begun anew every few minutes, and by no other write.
+`wicketgate_operator_api_requests_total` grows by the lease, which the leader updates and the others read every two
+seconds, and by watches that are begun anew when their time is over, and by nothing else.
 
 ## All of them
 
@@ -34,7 +34,9 @@ are begun anew every few minutes, and by no other write.
 pub fn render_docs() -> Result<String, prometheus::Error> {
     let metrics = Metrics::new()?;
     // A family without a child is not gathered.
-    metrics.reconcile_failed(super::Kind::Cluster, "REASON");
+    for kind in Kind::ALL {
+        metrics.reconcile_failed(kind, "REASON");
+    }
     metrics.watch_restarted("RESOURCE");
     metrics.event("REASON");
     metrics.api_request(

@@ -1,5 +1,11 @@
 //! One reconcile, measured from its beginning to its end, however it ends.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
 use prometheus::{Histogram, IntCounterVec, IntGauge};
 use tokio::time::Instant;
 
@@ -35,6 +41,39 @@ impl Outcome {
     }
 }
 
+/// Reconciles that run, the oldest first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Running(Arc<Mutex<Numbered>>);
+
+#[derive(Debug, Default)]
+struct Numbered {
+    next: u64,
+    reconciles: BTreeMap<u64, (Kind, Instant)>,
+}
+
+impl Running {
+    fn begin(&self, kind: Kind, now: Instant) -> u64 {
+        let mut running = self.lock();
+        let number = running.next;
+        running.next += 1;
+        running.reconciles.insert(number, (kind, now));
+        number
+    }
+
+    fn end(&self, number: u64) {
+        self.lock().reconciles.remove(&number);
+    }
+
+    pub(super) fn oldest(&self, now: Instant) -> Option<(Kind, Duration)> {
+        let (kind, begun) = *self.lock().reconciles.first_key_value()?.1;
+        Some((kind, now.saturating_duration_since(begun)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Numbered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A reconcile that runs. Dropped without [`Reconcile::end`], it counts as given up.
 #[derive(Debug)]
 #[must_use = "it measures until it is ended"]
@@ -45,19 +84,24 @@ pub struct Reconcile {
     ended: IntCounterVec,
     duration: Histogram,
     in_flight: IntGauge,
+    running: Running,
+    number: u64,
 }
 
 impl Reconcile {
-    pub(super) fn begin(families: &Families, kind: Kind) -> Self {
+    pub(super) fn begin(families: &Families, running: &Running, kind: Kind) -> Self {
+        let begun = clock::instant();
         let in_flight = families.in_flight.with_label_values(&[kind.as_str()]);
         in_flight.inc();
         Self {
             kind,
             outcome: Outcome::Dropped,
-            begun: clock::instant(),
+            begun,
             ended: families.reconciles.clone(),
             duration: families.durations.with_label_values(&[kind.as_str()]),
             in_flight,
+            number: running.begin(kind, begun),
+            running: running.clone(),
         }
     }
 
@@ -70,6 +114,7 @@ impl Reconcile {
 impl Drop for Reconcile {
     fn drop(&mut self) {
         self.in_flight.dec();
+        self.running.end(self.number);
         self.duration.observe(self.begun.elapsed().as_secs_f64());
         self.ended.with_label_values(&[self.kind.as_str(), self.outcome.as_str()]).inc();
     }

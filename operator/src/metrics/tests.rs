@@ -26,6 +26,21 @@ fn a_reconcile_is_counted_however_it_ends() {
 }
 
 #[test]
+fn the_oldest_reconcile_is_known_while_it_runs() {
+    let metrics = Metrics::new().unwrap();
+    assert_eq!(metrics.oldest_reconcile(crate::clock::instant()), None);
+    let first = metrics.reconcile(Kind::Cluster);
+    let second = metrics.reconcile(Kind::Limit);
+    let later = crate::clock::instant() + Duration::from_secs(60);
+    let (kind, age) = metrics.oldest_reconcile(later).unwrap();
+    assert!(kind == Kind::Cluster && age >= Duration::from_secs(60), "{kind:?} {age:?}");
+    first.end(Outcome::Ok);
+    assert_eq!(metrics.oldest_reconcile(later).unwrap().0, Kind::Limit);
+    second.end(Outcome::Ok);
+    assert_eq!(metrics.oldest_reconcile(later), None);
+}
+
+#[test]
 fn requests_are_counted_by_verb_resource_and_code() {
     let metrics = Metrics::new().unwrap();
     let kind = RequestKind { verb: Verb::Patch, resource: "ratelimits/status".to_owned() };

@@ -9,7 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use super::{Changes, Heard, PodTarget, stream};
-use crate::{backoff, clock, metrics::Metrics, random};
+use crate::{backoff, causes::chain, clock, metrics::Metrics, random};
 
 /// The wait before a stream is opened again, the first time.
 const BASE: Duration = Duration::from_millis(100);
@@ -72,7 +72,7 @@ impl Ear {
         loop {
             let opened = clock::instant();
             let error = stream::follow(target.socket(), |report| self.take(report)).await;
-            tracing::debug!(error = &error as &dyn std::error::Error, "the stream of reports is over");
+            tracing::debug!(error = chain(&error), "the stream of reports is over");
             self.lose();
             failures = if opened.elapsed() > CAP { 0 } else { failures.saturating_add(1) };
             let wait = backoff::doubled(BASE, CAP, failures.saturating_sub(1));
