@@ -143,7 +143,7 @@ pub fn validate(cluster: &RateLimitCluster, environment: &Environment) -> Result
     serving::check(spec, environment, &mut findings);
     let drain = DrainTimes { delay_seconds: whole_seconds(spec.drain.delay), timeout: spec.drain.timeout };
     let overlay = overlay::parse(&spec.pod_template, spec, drain, &mut findings);
-    let (Some((name, namespace, owner)), Some(image), Some(overlay), Findings { problems, warnings }) =
+    let (Some((name, namespace, owner)), Some(image), Some(overlay), Findings { problems, warnings, .. }) =
         (identity, image, overlay, &mut findings)
     else {
         return Err(findings.into_invalid());

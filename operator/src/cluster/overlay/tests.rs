@@ -303,3 +303,14 @@ fn what_may_bite_later_is_told() {
         assert_eq!(warnings(spec.clone()), expected.into_iter().collect::<Vec<_>>(), "{spec}");
     }
 }
+
+#[test]
+fn a_flood_of_typing_errors_is_a_short_answer() {
+    let fields: serde_json::Map<String, Value> =
+        (0..10_000).map(|index| (format!("field{index}"), json!(1))).collect();
+    let cluster = crate::cluster::fixture::cluster(json!({"podTemplate": {"spec": fields}}));
+    let environment = crate::cluster::fixture::environment();
+    let invalid = crate::cluster::validate::validate(&cluster, &environment).unwrap_err();
+    assert_eq!(invalid.problems.len() + invalid.more, 10_000);
+    assert!(invalid.to_string().len() < 4_096, "{}", invalid.to_string().len());
+}

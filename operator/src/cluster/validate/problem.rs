@@ -26,25 +26,28 @@ impl fmt::Display for Problem {
 /// Why a cluster cannot be built: all of it, at least one problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Invalid {
-    /// What is wrong, in the order of the fields.
+    /// What is wrong, in the order in which it was found; the first of them, where there are many.
     pub problems: Vec<Problem>,
+    /// How many more there are.
+    pub more: usize,
 }
 
-/// Most problems that are told at once; a condition's message has 32 KiB and a person less patience.
+/// Most problems that are kept and told at once: a condition's message has 32 KiB and a person less
+/// patience, and an overlay has room for a hundred thousand typing errors.
 const MAX_TOLD: usize = 16;
 /// Most characters of a field or value that are told.
 const MAX_SHOWN: usize = 120;
 
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().take(MAX_TOLD).enumerate() {
+        for (index, problem) in self.problems.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };
             write!(f, "{separator}{problem}")?;
         }
-        match self.problems.len().saturating_sub(MAX_TOLD) {
-            0 => Ok(()),
-            more => write!(f, "; and {more} more"),
+        if self.more > 0 {
+            write!(f, "; and {} more", self.more)?;
         }
+        Ok(())
     }
 }
 
@@ -52,6 +55,7 @@ impl fmt::Display for Invalid {
 #[derive(Debug, Default)]
 pub(in crate::cluster) struct Findings {
     pub(super) problems: Vec<Problem>,
+    more: usize,
     pub(super) warnings: Vec<Problem>,
 }
 
@@ -63,7 +67,11 @@ impl Findings {
         value: impl fmt::Display,
         remedy: impl fmt::Display,
     ) {
-        self.problems.push(problem(field.as_ref(), &value, &remedy));
+        if self.problems.len() < MAX_TOLD {
+            self.problems.push(problem(field.as_ref(), &value, &remedy));
+        } else {
+            self.more += 1;
+        }
     }
 
     /// The cluster can be built, and yet.
@@ -77,7 +85,7 @@ impl Findings {
     }
 
     pub(super) fn into_invalid(self) -> Invalid {
-        Invalid { problems: self.problems }
+        Invalid { problems: self.problems, more: self.more }
     }
 }
 
