@@ -45,6 +45,7 @@ e2e: ## black-box tests: the binary from outside, and all of it on Kubernetes (K
 generate: ## rewrite what is generated: protocol, CRDs, reference pages
 	UPDATE=1 $(CARGO) test -q -p wicketgate-proto -p wicketgate-crds
 	UPDATE=1 $(CARGO) test -q -p wicketgate-daemon --lib
+	UPDATE=1 $(CARGO) test -q -p wicketgate-operator --lib
 
 images: ## build both images: target/images/*.tar (IMAGE_PROFILE=release)
 	@hack/images
