@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use crds::cluster::RateLimitClusterStatus;
 use tokio::time::Instant;
 
 use super::{build::Prepared, dereference::Declarations};
@@ -29,6 +30,10 @@ pub struct Memory {
     pub parts: Vec<Prepared>,
     /// The generation of which it was said that it cannot be read.
     pub unreadable_at: Option<i64>,
+    /// The status that was written last. The cache may not have seen it yet.
+    pub said: Option<RateLimitClusterStatus>,
+    /// The generation whose warnings were told.
+    pub warned: Option<i64>,
     /// When numbers that move were last written.
     pub numbers_at: Option<Instant>,
     /// Since when the pods' rings have differed.

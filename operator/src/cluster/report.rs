@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crds::{
     cluster::{RateLimitCluster, RateLimitClusterStatus},
-    condition::{ConditionType, Reason},
+    condition::{Condition, ConditionType, Reason},
     reference::ObjectName,
 };
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
@@ -12,6 +12,7 @@ use kube::{
     Resource as _, ResourceExt as _, core::error_boundary::InvalidObject, runtime::controller::Action,
 };
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{
     dereference::Declarations,
@@ -127,15 +128,48 @@ pub async fn write(
         fault,
         rings_apart: rings_stay_apart(memory.rings_differ_since, now),
     };
-    let after = status(&facts, &Time(clock::now()));
+    let known = memory.said.clone().or_else(|| cluster.status.clone()).unwrap_or_default();
+    let after = status(&facts, &known.conditions, &Time(clock::now()));
+    if let Some(left) = on_its_way(memory, &known, &after, now) {
+        return Ok(Some(left));
+    }
     let quiet_for = memory.numbers_at.map_or(Duration::MAX, |at| now.saturating_duration_since(at));
-    if worth_writing(cluster.status.as_ref(), &after, quiet_for) {
+    if worth_writing(cluster.status.as_ref(), &after, quiet_for) && memory.said.as_ref() != Some(&after)
+        || foreign(memory, cluster, quiet_for)
+    {
         write_status::<RateLimitCluster>(&context.client, &name, &json!(after)).await?;
         memory.numbers_at = Some(now);
-        tell(context, cluster, &after);
+        tell(context, cluster, &known.conditions, &after);
+        memory.said = Some(after);
+    }
+    if memory.warned != cluster.metadata.generation {
+        memory.warned = cluster.metadata.generation;
         warn(context, cluster, validated);
     }
     Ok(memory.rings_differ_since.map(|_| SOON))
+}
+
+/// How long a document that was just published may still be on its way before the status says so. A
+/// cluster that is ready stays so, to who looks at it, while a limit changes.
+fn on_its_way(
+    memory: &Memory,
+    known: &RateLimitClusterStatus,
+    after: &RateLimitClusterStatus,
+    now: Instant,
+) -> Option<Duration> {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let left = (memory.published_at? + PATIENCE).saturating_duration_since(now);
+    let lagging = conditions::holds(&known.conditions, ConditionType::Ready)
+        && known.observed_generation == after.observed_generation
+        && known.summary == after.summary
+        && conditions::holds(&after.conditions, ConditionType::Progressing)
+        && !conditions::holds(&after.conditions, ConditionType::Degraded);
+    (lagging && !left.is_zero()).then_some(left)
+}
+
+/// Whether the cache shows another status than the one that was written, and has had the time to show it.
+fn foreign(memory: &Memory, cluster: &RateLimitCluster, quiet_for: Duration) -> bool {
+    quiet_for > SOON && memory.said.is_some() && memory.said != cluster.status
 }
 
 /// Says of a cluster that cannot be read that it cannot.
@@ -167,9 +201,8 @@ pub async fn unreadable(
 }
 
 /// Tells people of what has changed in the status.
-fn tell(context: &Context, cluster: &RateLimitCluster, after: &RateLimitClusterStatus) {
+fn tell(context: &Context, cluster: &RateLimitCluster, before: &[Condition], after: &RateLimitClusterStatus) {
     let reference = cluster.object_ref(&());
-    let before = cluster.status.as_ref().map_or(&[][..], |status| &status.conditions);
     let was = |kind| conditions::holds(before, kind);
     let is = |kind| conditions::holds(&after.conditions, kind);
     let message =
@@ -208,11 +241,14 @@ fn tell(context: &Context, cluster: &RateLimitCluster, after: &RateLimitClusterS
     }
 }
 
-/// Tells once of each generation what works and is still worth telling.
+/// Tells what works and is still worth telling.
 fn warn(context: &Context, cluster: &RateLimitCluster, validated: Option<&ValidatedCluster>) {
+    // A new leader has nothing new to tell of what another one told.
     let seen = cluster.status.as_ref().and_then(|status| status.observed_generation);
-    let Some(validated) = validated.filter(|_| seen != cluster.metadata.generation) else { return };
-    for warning in validated.warnings() {
+    if seen == cluster.metadata.generation {
+        return;
+    }
+    for warning in validated.map(ValidatedCluster::warnings).unwrap_or_default() {
         context.events.tell(&cluster.object_ref(&()), Told::Accepted, &warning.to_string());
     }
 }

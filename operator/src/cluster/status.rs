@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crds::{
     cluster::{PodStatus, RateLimitCluster, RateLimitClusterStatus},
-    condition::{ConditionType, Reason},
+    condition::{Condition, ConditionType, Reason},
 };
 use k8s_openapi::{api::apps::v1::StatefulSet, apimachinery::pkg::apis::meta::v1::Time};
 
@@ -50,11 +50,10 @@ pub struct Facts<'a> {
     pub rings_apart: bool,
 }
 
-/// The status that says this.
+/// The status that says this, where `before` are the conditions that were said last.
 #[must_use]
-pub fn status(facts: &Facts<'_>, now: &Time) -> RateLimitClusterStatus {
+pub fn status(facts: &Facts<'_>, before: &[Condition], now: &Time) -> RateLimitClusterStatus {
     let cluster = facts.cluster;
-    let before = cluster.status.clone().unwrap_or_default();
     let set = facts.set.and_then(|set| set.status.as_ref());
     let replicas = set.map_or(0, |set| set.replicas);
     let ready = i32::try_from(facts.pods.iter().filter(|pod| pod.ready).count()).unwrap_or(i32::MAX);
@@ -70,7 +69,7 @@ pub fn status(facts: &Facts<'_>, now: &Time) -> RateLimitClusterStatus {
         rate_limits: i32::try_from(facts.accepted.0).unwrap_or(i32::MAX),
         backpressure_policies: i32::try_from(facts.accepted.1).unwrap_or(i32::MAX),
         pods: facts.pods.iter().take(PODS_LISTED).map(pod_status).collect(),
-        conditions: conditions::merge(&before.conditions, &findings, cluster.metadata.generation, now),
+        conditions: conditions::merge(before, &findings, cluster.metadata.generation, now),
     }
 }
 

@@ -58,7 +58,7 @@ fn facts<'a>(cluster: &'a RateLimitCluster, set: Option<&'a StatefulSet>, pods: 
 
 /// `Ready Available Progressing Degraded`, as `T`, `F`, and the reason of Ready.
 fn told(facts: &Facts<'_>) -> (String, String, String) {
-    let status = status(facts, &Time(Timestamp::UNIX_EPOCH));
+    let status = status(facts, &[], &Time(Timestamp::UNIX_EPOCH));
     let letters = status.conditions.iter().map(|condition| &condition.status[..1]).collect();
     let ready = &status.conditions[0];
     assert!(status.conditions.iter().all(|condition| condition.observed_generation == Some(3)));
@@ -72,7 +72,7 @@ fn all_is_well() {
     let (letters, reason, message) = told(&facts);
     assert_eq!((letters.as_str(), reason.as_str()), ("TTFF", "UpToDate"));
     assert_eq!(message, "3/3 pods are ready and run revision 6f1c2a9b");
-    let status = status(&facts, &Time(Timestamp::UNIX_EPOCH));
+    let status = status(&facts, &[], &Time(Timestamp::UNIX_EPOCH));
     assert_eq!(
         (status.summary.as_deref(), status.rate_limits, status.backpressure_policies),
         (Some("3/3"), 12, 1)
@@ -138,7 +138,7 @@ fn a_fault_and_a_pause_are_told() {
         ("FTFT", "ForeignObject", "Service main is theirs")
     );
     let paused = cluster(&json!({"paused": true}));
-    let status = status(&facts(&paused, Some(&set), &pods), &Time(Timestamp::UNIX_EPOCH));
+    let status = status(&facts(&paused, Some(&set), &pods), &[], &Time(Timestamp::UNIX_EPOCH));
     assert_eq!(status.conditions[2].reason, "Paused");
 }
 
@@ -146,7 +146,7 @@ fn a_fault_and_a_pause_are_told() {
 fn numbers_that_move_a_little_are_not_written() {
     let (cluster, set, pods) = (cluster(&json!({})), set(3, 3), pods());
     let time = Time(Timestamp::UNIX_EPOCH);
-    let before = status(&facts(&cluster, Some(&set), &pods), &time);
+    let before = status(&facts(&cluster, Some(&set), &pods), &[], &time);
     let with = |buckets: i64| {
         let mut after = before.clone();
         after.pods[0].buckets = buckets;
