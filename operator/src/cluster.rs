@@ -190,6 +190,6 @@ impl ReconcileError {
 }
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

@@ -290,4 +290,6 @@ fn meta_reference<K: Declared>(meta: &kube::core::ObjectMeta) -> k8s_openapi::ap
 }
 
 #[cfg(test)]
+mod spine;
+#[cfg(test)]
 mod tests;

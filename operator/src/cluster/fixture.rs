@@ -9,7 +9,7 @@ use super::{
 };
 
 /// The cluster with this spec.
-pub(super) fn cluster(spec: Value) -> RateLimitCluster {
+pub(crate) fn cluster(spec: Value) -> RateLimitCluster {
     let mut cluster = RateLimitCluster::new("main", serde_json::from_value(spec).unwrap());
     cluster.metadata.namespace = Some("edge".into());
     cluster.metadata.uid = Some("5d2f7c1e-0000-4000-8000-000000000001".into());
@@ -18,7 +18,7 @@ pub(super) fn cluster(spec: Value) -> RateLimitCluster {
 }
 
 /// An operator with an image of its own, in a Kubernetes with ServiceMonitors.
-pub(super) fn environment() -> Environment {
+pub(crate) fn environment() -> Environment {
     Environment {
         daemon_image: "docker.io/wicketgate/wicketgated:1.2.3".parse().unwrap(),
         daemon_pull_policy: None,
