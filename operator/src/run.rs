@@ -187,6 +187,9 @@ impl Process {
     ) -> Result<(), RunError> {
         self.metrics.leader().set(1);
         self.health.enter(Phase::CatchingUp);
+        if leadership.is_none() {
+            tracing::info!("working without an election");
+        }
         let stop = self.stop.child_token();
         let first = self.first_cluster(&client, namespace, &identity);
         let first = first.map(|first| tokio::spawn(first.apply(stop.clone())));
@@ -213,7 +216,8 @@ impl Process {
             biased;
             () = lost => Err(RunError::LeadershipLost),
             outcome = control => match outcome {
-                Ok(()) if self.stop.is_cancelled() => Ok(()),
+                // One that is told to stop while it begins says that it has not come far.
+                _ if self.stop.is_cancelled() => Ok(()),
                 Ok(()) => Err(RunError::Ended),
                 Err(error) => Err(error.into()),
             },

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod api;
+mod process;
+
 use std::{
     fs,
     path::Path,
@@ -45,6 +48,10 @@ fn help_teaches() {
         let output = run(args);
         assert!(output.status.success());
         assert!(text(&output.stdout).contains("wicketgate-operator crds | kubectl apply --server-side -f -"));
+    }
+    let help = text(&run(&["run", "--help"]).stdout);
+    for taught in ["WICKETGATE_DAEMON_IMAGE", "--leader-elect=false", "POD_NAMESPACE"] {
+        assert!(help.contains(taught), "{taught}: {help}");
     }
     assert!(text(&run(&["--version"]).stdout).starts_with("wicketgate-operator "));
 }
