@@ -148,7 +148,6 @@ impl Elector {
 
     fn lead(self, renewed: Instant) -> Leadership {
         let Self { claim, config } = self;
-        tracing::info!(identity = config.identity, "leading");
         let (lost, stop) = (CancellationToken::new(), CancellationToken::new());
         let keeper = Keeper { claim, config, renewed };
         let task = tokio::spawn(keeper.keep(lost.clone(), stop.clone()));

@@ -187,8 +187,9 @@ impl Process {
     ) -> Result<(), RunError> {
         self.metrics.leader().set(1);
         self.health.enter(Phase::CatchingUp);
-        if leadership.is_none() {
-            tracing::info!("working without an election");
+        match &leadership {
+            Some(_) => tracing::info!(identity, "leading"),
+            None => tracing::info!(identity, "working without an election"),
         }
         let stop = self.stop.child_token();
         let first = self.first_cluster(&client, namespace, &identity);
