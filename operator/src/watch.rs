@@ -36,6 +36,8 @@ pub fn config() -> watcher::Config {
 #[derive(Debug, Default)]
 struct Pause {
     failures: u32,
+    /// Whether something has come since the last failure.
+    begun: bool,
 }
 
 impl Iterator for Pause {
@@ -44,13 +46,19 @@ impl Iterator for Pause {
     fn next(&mut self) -> Option<Duration> {
         let delay = doubled(Duration::from_millis(100), Duration::from_secs(5), self.failures);
         self.failures = self.failures.saturating_add(1);
+        self.begun = false;
         Some(spread(delay, random::bits()))
     }
 }
 
 impl Backoff for Pause {
     fn reset(&mut self) {
-        self.failures = 0;
+        // What comes first only says that a list is about to be asked for. That is no success, or a list
+        // that fails at once would be asked for again at once, for as long as it fails.
+        if self.begun {
+            self.failures = 0;
+        }
+        self.begun = true;
     }
 }
 
@@ -87,5 +95,36 @@ pub async fn drive<K, C>(
                 tracing::warn!(resource, %error, "a watch failed and is taken up again");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A watcher whose list fails: it says that it begins, and then that it cannot.
+    fn fail(pause: &mut Pause) -> Duration {
+        pause.reset();
+        pause.next().unwrap()
+    }
+
+    #[test]
+    fn a_list_that_fails_is_asked_for_ever_more_seldom() {
+        let mut pause = Pause::default();
+        let waits: Vec<_> = (0..12).map(|_| fail(&mut pause)).collect();
+        assert!(waits[0] <= Duration::from_millis(150), "{waits:?}");
+        assert!(waits[8..].iter().all(|wait| *wait >= Duration::from_millis(2_500)), "{waits:?}");
+    }
+
+    #[test]
+    fn what_was_listed_ends_the_patience() {
+        let mut pause = Pause::default();
+        for _ in 0..12 {
+            fail(&mut pause);
+        }
+        // It begins, and it has everything.
+        pause.reset();
+        pause.reset();
+        assert!(pause.next().unwrap() <= Duration::from_millis(150));
     }
 }
