@@ -41,6 +41,8 @@ pub enum Reason {
     TargetNotFound,
     /// A value has no meaning; nothing is done until it changes.
     Invalid,
+    /// The object works, and yet there is something that its owner should know.
+    Caution,
     /// Every ready pod runs what the object says.
     Programmed,
     /// All wanted pods are ready and run the current document.
@@ -65,12 +67,13 @@ pub enum Reason {
 
 impl Reason {
     /// Each of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Accepted,
         Self::Conflicted,
         Self::RefNotPermitted,
         Self::TargetNotFound,
         Self::Invalid,
+        Self::Caution,
         Self::Programmed,
         Self::Ready,
         Self::Progressing,
@@ -98,6 +101,7 @@ impl Reason {
             Self::RefNotPermitted => "RefNotPermitted",
             Self::TargetNotFound => "TargetNotFound",
             Self::Invalid => "Invalid",
+            Self::Caution => "Caution",
             Self::Programmed => "Programmed",
             Self::Ready => "Ready",
             Self::Progressing => "Progressing",
@@ -120,6 +124,7 @@ impl Reason {
                 | Self::RefNotPermitted
                 | Self::TargetNotFound
                 | Self::Invalid
+                | Self::Caution
                 | Self::Degraded
                 | Self::ApplyFailed
                 | Self::ClusterRefused
@@ -133,7 +138,8 @@ impl Reason {
             | Self::Conflicted
             | Self::RefNotPermitted
             | Self::TargetNotFound
-            | Self::Invalid => "Validate",
+            | Self::Invalid
+            | Self::Caution => "Validate",
             Self::Programmed | Self::Ready | Self::Degraded | Self::Recovered => "Observe",
             Self::Progressing | Self::Restored | Self::ApplyFailed | Self::ClusterRefused => "Apply",
             Self::Paused | Self::Resumed => "Reconcile",

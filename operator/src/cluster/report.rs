@@ -249,6 +249,6 @@ fn warn(context: &Context, cluster: &RateLimitCluster, validated: Option<&Valida
         return;
     }
     for warning in validated.map(ValidatedCluster::warnings).unwrap_or_default() {
-        context.events.tell(&cluster.object_ref(&()), Told::Accepted, &warning.to_string());
+        context.events.tell(&cluster.object_ref(&()), Told::Caution, &warning.to_string());
     }
 }
