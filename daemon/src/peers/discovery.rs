@@ -103,7 +103,7 @@ impl<'a> Follower<'a> {
                     "no node is ready by the Kubernetes API; the ring stays as it was"
                 );
             }
-        } else if last.members.as_ref() != Some(&members) {
+        } else if last.members.as_deref().unwrap_or_default() != members {
             match self.roster.set(&members) {
                 Ok(()) => self.tell(&members, last.members.as_deref().unwrap_or_default()),
                 Err(error) => tracing::error!(%error, "the ring stays as it was"),

@@ -95,6 +95,9 @@ pub(super) fn read(reader: &mut Reader, listens: &Listens<'_>) -> Discovery {
             ),
         );
     }
+    if word.as_deref() != Some("k8s") {
+        kubernetes.warn_of_no_effect(reader);
+    }
     match word.as_deref() {
         Some("k8s") => kubernetes.checked(reader, listens),
         None if peers.is_none() => Discovery::None,
@@ -148,6 +151,20 @@ impl Told {
             by_pods: reader
                 .word("GUBER_K8S_WATCH_MECHANISM", |word| Some(word == "pods"))
                 .unwrap_or_default(),
+        }
+    }
+
+    /// The namespace is not among them: it is where the document is, too.
+    fn warn_of_no_effect(&self, reader: &mut Reader) {
+        let told = [
+            (IP, self.ip.is_some()),
+            (PORT, self.port.is_some()),
+            (SERVICE, self.service.is_some()),
+            (SELECTOR, self.selector.is_some()),
+        ];
+        let names: Vec<_> = told.into_iter().filter_map(|(name, told)| told.then_some(name)).collect();
+        if !names.is_empty() {
+            reader.warn(format!("{} has no effect without {TYPE}=k8s", names.join(", ")));
         }
     }
 

@@ -23,6 +23,27 @@ const HEAD: &str = "\
 - Durations are written as in Go (`500us`, `1.5s`, `1h30m`), with `d` for days. Words are taken in any case.
 - `wicketgated standalone` takes all this from the RateLimitCluster's manifest instead.
 
+## In Kubernetes
+
+With `GUBER_PEER_DISCOVERY_TYPE=k8s` a node is known, and dialled, as `GUBER_K8S_POD_IP:GUBER_K8S_POD_PORT`. It
+watches the EndpointSlices of `GUBER_K8S_SERVICE_NAME`, or the pods that `GUBER_K8S_SELECTOR` selects. With
+`WICKETGATE_DOCUMENT` its limits are the document that the operator writes, whatever way it finds its peers. The
+operator sets all of this itself. By hand, a headless Service over the pods (`publishNotReadyAddresses` may be set),
+an account that may get, list and watch `endpointslices` (and, by name, the ConfigMaps), and these are enough:
+
+```sh
+GUBER_PEER_DISCOVERY_TYPE=k8s
+GUBER_K8S_NAMESPACE=edge               # metadata.namespace
+GUBER_K8S_POD_IP=10.0.0.7              # status.podIP
+GUBER_K8S_POD_PORT=1052
+GUBER_K8S_SERVICE_NAME=main-peers
+GUBER_GRPC_ADDRESS=:1051
+GUBER_HTTP_ADDRESS=:1050
+WICKETGATE_PEER_ADDRESS=:1052
+```
+
+While the API server is away, peers and limits stay as they are.
+
 ## Where the default differs from Gubernator's
 
 `GUBER_PEER_DISCOVERY_TYPE` is `member-list` there and `none` here: a node that was told nothing serves a

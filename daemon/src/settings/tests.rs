@@ -243,6 +243,16 @@ fn everything_that_kubernetes_lacks_is_told_at_once() {
 }
 
 #[test]
+fn what_only_kubernetes_needs_is_warned_of_elsewhere() {
+    let texts = warnings([("GUBER_K8S_POD_IP", "10.0.0.7"), ("GUBER_K8S_SELECTOR", "app=main")]);
+    assert_eq!(
+        texts,
+        ["GUBER_K8S_POD_IP, GUBER_K8S_SELECTOR has no effect without GUBER_PEER_DISCOVERY_TYPE=k8s"]
+    );
+    assert!(warnings([("GUBER_K8S_NAMESPACE", "edge"), ("WICKETGATE_DOCUMENT", "main-document")]).is_empty());
+}
+
+#[test]
 fn a_pod_must_serve_the_others_where_they_dial_it() {
     let shared = ("GUBER_K8S_POD_PORT", "1051");
     assert!(pod_problem(&[shared]).contains("or WICKETGATE_SHARE_PEER_PORT to true"));
