@@ -15,7 +15,7 @@ use crate::{
     watch::Concerns as _,
 };
 
-fn object(name: &str, spec: Value) -> Value {
+fn object(name: &str, spec: &Value) -> Value {
     json!({
         "apiVersion": "wicketgate.dev/v1alpha1", "kind": "RateLimit",
         "metadata": {"name": name, "namespace": "edge", "uid": name, "generation": 1, "resourceVersion": "1"},
@@ -24,7 +24,7 @@ fn object(name: &str, spec: Value) -> Value {
 }
 
 fn limit(name: &str) -> Value {
-    object(name, json!({"clusterRef": {"name": "main"}, "limit": 7, "duration": "1m"}))
+    object(name, &json!({"clusterRef": {"name": "main"}, "limit": 7, "duration": "1m"}))
 }
 
 fn begin(objects: &[Value]) -> Scenario {
@@ -77,7 +77,7 @@ async fn a_limit_is_told_that_it_is_accepted_and_for_what_it_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn an_object_that_cannot_be_read_is_told_so_once_and_does_not_stop_the_others() {
-    let broken = object("broken", json!({"clusterRef": {"name": "main"}, "limit": "many"}));
+    let broken = object("broken", &json!({"clusterRef": {"name": "main"}, "limit": "many"}));
     let scenario = begin(&[broken, limit("a")]);
     run_cluster(&scenario).await;
     run(&scenario, "broken").await;
@@ -93,10 +93,10 @@ async fn an_object_that_cannot_be_read_is_told_so_once_and_does_not_stop_the_oth
 #[tokio::test(start_paused = true)]
 async fn the_older_of_two_with_one_name_wins_and_the_other_is_told_who() {
     let mut older =
-        object("z", json!({"clusterRef": {"name": "main"}, "name": "one", "limit": 1, "duration": "1m"}));
+        object("z", &json!({"clusterRef": {"name": "main"}, "name": "one", "limit": 1, "duration": "1m"}));
     older["metadata"]["creationTimestamp"] = json!("2020-01-01T00:00:00Z");
     let mut younger =
-        object("a", json!({"clusterRef": {"name": "main"}, "name": "one", "limit": 2, "duration": "1m"}));
+        object("a", &json!({"clusterRef": {"name": "main"}, "name": "one", "limit": 2, "duration": "1m"}));
     younger["metadata"]["creationTimestamp"] = json!("2021-01-01T00:00:00Z");
     let scenario = begin(&[older, younger]);
     run_cluster(&scenario).await;
