@@ -100,7 +100,8 @@ where
     let layer = lines::layer().with_writer(writer).with_target(true);
     match format {
         Format::Text => layer.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).boxed(),
-        Format::Json => layer.json().flatten_event(true).boxed(),
+        // The innermost span says enough; the list of all of them would repeat it.
+        Format::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
     }
 }
 

@@ -17,7 +17,6 @@ pub(super) struct Families {
     pub(super) durations: HistogramVec,
     pub(super) errors: IntCounterVec,
     pub(super) in_flight: IntGaugeVec,
-    pub(super) queue: IntGaugeVec,
     pub(super) requests: IntCounterVec,
     pub(super) watch_restarts: IntCounterVec,
     pub(super) leader: IntGauge,
@@ -30,12 +29,11 @@ pub(super) struct Families {
 impl Families {
     pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let families = Self::new()?;
-        let all: [Box<dyn Collector>; 12] = [
+        let all: [Box<dyn Collector>; 11] = [
             Box::new(families.reconciles.clone()),
             Box::new(families.durations.clone()),
             Box::new(families.errors.clone()),
             Box::new(families.in_flight.clone()),
-            Box::new(families.queue.clone()),
             Box::new(families.requests.clone()),
             Box::new(families.watch_restarts.clone()),
             Box::new(families.leader.clone()),
@@ -74,8 +72,13 @@ impl Families {
                 opts("reconcile_errors_total", "What went wrong in reconciles, by reason."),
                 &["kind", "reason"],
             )?,
-            in_flight: IntGaugeVec::new(opts("reconciles_in_flight", "Reconciles that run."), &["kind"])?,
-            queue: IntGaugeVec::new(opts("queue_depth", "Objects that wait to be reconciled."), &["kind"])?,
+            in_flight: IntGaugeVec::new(
+                opts(
+                    "reconciles_in_flight",
+                    "Reconciles that run. For each of WICKETGATE_WATCH_NAMESPACES, or for all at once, at most 8 of RateLimitClusters and 16 of each other kind do; where a kind stays at its most, others wait.",
+                ),
+                &["kind"],
+            )?,
             requests: IntCounterVec::new(
                 opts(
                     "api_requests_total",
@@ -105,7 +108,7 @@ impl Families {
     fn show_zeros(&self) {
         for kind in Kind::ALL.map(Kind::as_str) {
             let _ = self.durations.with_label_values(&[kind]);
-            let _ = (self.in_flight.with_label_values(&[kind]), self.queue.with_label_values(&[kind]));
+            let _ = self.in_flight.with_label_values(&[kind]);
             for outcome in Outcome::ALL {
                 let _ = self.reconciles.with_label_values(&[kind, outcome.as_str()]);
             }

@@ -15,10 +15,8 @@ use crate::clock;
 /// How a reconcile ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// Everything is as it shall be.
+    /// Everything is done that there was to do, also where that was to say that an object is invalid.
     Ok,
-    /// The object itself is at fault; nothing is done until it changes.
-    Invalid,
     /// Something went wrong; it is tried again.
     Error,
     /// It was given up before its end.
@@ -27,14 +25,13 @@ pub enum Outcome {
 
 impl Outcome {
     /// Each of them.
-    pub const ALL: [Self; 4] = [Self::Ok, Self::Invalid, Self::Error, Self::Dropped];
+    pub const ALL: [Self; 3] = [Self::Ok, Self::Error, Self::Dropped];
 
     /// The word in the label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
-            Self::Invalid => "invalid",
             Self::Error => "error",
             Self::Dropped => "dropped",
         }

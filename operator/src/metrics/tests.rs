@@ -13,9 +13,9 @@ fn a_reconcile_is_counted_however_it_ends() {
     let metrics = Metrics::new().unwrap();
     let running = metrics.reconcile(Kind::Limit);
     assert!(shown(&metrics, r#"wicketgate_operator_reconciles_in_flight{kind="RateLimit"} 1"#));
-    running.end(Outcome::Invalid);
+    running.end(Outcome::Error);
     drop(metrics.reconcile(Kind::Limit));
-    for (outcome, count) in [("invalid", 1), ("dropped", 1), ("ok", 0)] {
+    for (outcome, count) in [("error", 1), ("dropped", 1), ("ok", 0)] {
         let line = format!(
             r#"wicketgate_operator_reconciles_total{{kind="RateLimit",outcome="{outcome}"}} {count}"#
         );
