@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crds::cluster::RateLimitCluster;
+use crds::cluster::{NamespacesFrom, RateLimitCluster};
 use crds::document::DaemonDocument;
 use crds::fold::{Folded, NamespaceLabels, Outcome, fold};
 use crds::limit::RateLimit;
@@ -55,15 +55,24 @@ pub(super) struct Summary {
     clusters: usize,
     limits: usize,
     policies: usize,
+    /// Objects whose cluster selects namespaces by labels, which files do not tell.
+    by_labels: usize,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { clusters, limits, policies } = self;
+        let Self { clusters, limits, policies, by_labels } = self;
         write!(
             f,
             "valid: {clusters} RateLimitCluster, {limits} RateLimit, {policies} BackpressurePolicy resources"
-        )
+        )?;
+        match by_labels {
+            0 => Ok(()),
+            _ => write!(
+                f,
+                "; whether the namespaces of {by_labels} have the labels that are asked for is not known here"
+            ),
+        }
     }
 }
 
@@ -148,13 +157,19 @@ pub(super) fn load_limits(paths: &[PathBuf]) -> Result<Loaded, ManifestError> {
 /// Validates manifests, and what they are together where they bring a cluster.
 pub(super) fn check(paths: &[PathBuf]) -> Result<Summary, ManifestError> {
     let objects = Objects::read(paths)?;
-    let mut problems = Vec::new();
+    let (mut problems, mut by_labels) = (Vec::new(), 0);
     for cluster in &objects.clusters {
         let loaded = objects.fold(cluster, true)?;
-        // A limit of another cluster is that one's affair, and it may well not be in these files.
-        let outcomes =
-            loaded.left_out.iter().filter(|(_, outcome)| !matches!(outcome, Outcome::OtherCluster { .. }));
-        problems.extend(outcomes.map(|(object, outcome)| format!("{object}: {outcome}")));
+        let selects = cluster.spec.allowed_namespaces.from == NamespacesFrom::Selector;
+        for (object, outcome) in &loaded.left_out {
+            match outcome {
+                // A limit of another cluster is that one's affair, and it may well not be in these files.
+                Outcome::OtherCluster { .. } => {}
+                // Nor are the namespaces with their labels.
+                Outcome::RefNotPermitted { .. } if selects => by_labels += 1,
+                _ => problems.push(format!("{object}: {outcome}")),
+            }
+        }
     }
     if !problems.is_empty() {
         return Err(ManifestError::Together(problems.join("\n")));
@@ -163,6 +178,7 @@ pub(super) fn check(paths: &[PathBuf]) -> Result<Summary, ManifestError> {
         clusters: objects.clusters.len(),
         limits: objects.limits.len(),
         policies: objects.policies.len(),
+        by_labels,
     })
 }
 
@@ -242,4 +258,32 @@ fn collect(path: &Path, depth: usize, texts: &mut Vec<(String, String)>) -> Resu
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A cluster that lets in namespaces `from`, and a limit of another namespace.
+    fn checked(from: &str) -> Result<Summary, ManifestError> {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "apiVersion: wicketgate.dev/v1alpha1\nkind: RateLimitCluster\n\
+             metadata: {{name: shared, namespace: edge}}\nspec: {{allowedNamespaces: {from}}}\n---\n\
+             apiVersion: wicketgate.dev/v1alpha1\nkind: RateLimit\n\
+             metadata: {{name: checkout, namespace: shop}}\n\
+             spec: {{clusterRef: {{name: shared, namespace: edge}}, limit: 5, duration: 1m}}\n"
+        );
+        fs::write(folder.path().join("all.yaml"), text).unwrap();
+        check(&[folder.path().to_owned()])
+    }
+
+    #[test]
+    fn labels_of_namespaces_are_not_known_and_not_held_against_anybody() {
+        let by_labels = checked("{from: Selector, selector: {matchLabels: {tenant: \"yes\"}}}").unwrap();
+        assert!(by_labels.to_string().contains("the namespaces of 1 have the labels"), "{by_labels}");
+        assert_eq!(checked("{from: All}").unwrap().by_labels, 0);
+        let error = checked("{from: Same}").expect_err("another namespace is not let in");
+        assert!(error.to_string().contains("does not allow the namespace shop"), "{error}");
+    }
 }
