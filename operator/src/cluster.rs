@@ -11,6 +11,7 @@ mod overlay;
 pub mod pods;
 pub mod publish;
 mod quantity;
+pub mod recall;
 pub mod report;
 pub mod status;
 pub mod validate;
@@ -62,6 +63,7 @@ pub async fn reconcile(
         Ok(cluster) => cluster,
         Err(invalid) => return report::unreadable(&context, invalid, memory).await,
     };
+    recall::document(&context, &name, memory).await?;
     let declarations = dereference::declarations(&context, cluster, memory)?;
     let validated = validate::validate(cluster, &context.environment);
     let pass = match &validated {

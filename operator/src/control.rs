@@ -1,10 +1,12 @@
 //! The control plane while it leads: watches fill the caches, controllers reconcile what they are woken
 //! for.
 
+mod queue;
 pub(crate) mod streams;
 
 use std::{fmt::Debug, sync::Arc};
 
+use self::queue::Waiting;
 use crds::{
     backpressure::BackpressurePolicy, document::DocumentError, limit::RateLimit, reference::ObjectName,
 };
@@ -65,6 +67,9 @@ pub enum ReconcileError {
     /// An object was not applied.
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    /// The document that is there was not read.
+    #[error("the document that is there cannot be read: {0}")]
+    Recall(#[source] Box<kube::Error>),
     /// A status was not written.
     #[error("the status was not written: {0}")]
     Status(#[source] Box<kube::Error>),
@@ -79,7 +84,7 @@ impl ReconcileError {
             Self::Render(_) => "render",
             Self::Apply(ApplyError::Foreign { .. }) => "foreign",
             Self::Apply(ApplyError::Refused { .. }) => "refused",
-            Self::Apply(ApplyError::Failed { .. }) => "api",
+            Self::Apply(ApplyError::Failed { .. }) | Self::Recall(_) => "api",
             Self::Status(_) => "status",
         }
     }
@@ -191,18 +196,28 @@ impl Control {
         F: Future<Output = Result<Action, ReconcileError>> + Send + 'static,
     {
         let Self { kind, at_once, stop } = self;
+        let waiting = Arc::new(Waiting::new(context.metrics.queue_depth(kind)));
         let controller = Controller::for_stream(stream::pending(), store)
-            .reconcile_on(references(woken))
+            .reconcile_on(references(woken, Arc::clone(&waiting)))
             .with_config(controller::Config::default().concurrency(at_once))
             .graceful_shutdown_on(async move { stop.cancelled().await });
+        let taken = Arc::clone(&waiting);
         let measured = move |object: Arc<DeserializeGuard<K>>, context: Arc<Context>| {
+            taken.leave(&ObjectName::of(object.meta()));
             measure(kind, object, context, reconcile.clone())
         };
         let pause = move |object: Arc<DeserializeGuard<K>>, error: &ReconcileError, context: Arc<Context>| {
             pause(kind, &*object, error, &context)
         };
-        // Each outcome was counted and told where it came to pass.
-        controller.run(measured, pause, context).for_each(|_| std::future::ready(())).await;
+        // Each outcome was counted and told where it came to pass. What was gone before its turn had none.
+        let ended = controller.run(measured, pause, context).for_each(|outcome| {
+            if let Err(controller::Error::ObjectNotFound(gone)) = outcome {
+                let namespace = gone.namespace.unwrap_or_default();
+                waiting.leave(&ObjectName { namespace, name: gone.name });
+            }
+            std::future::ready(())
+        });
+        ended.await;
     }
 }
 
@@ -247,10 +262,12 @@ fn key<K: Resource<DynamicType = ()>>(kind: Kind, object: &DeserializeGuard<K>) 
 }
 
 /// The names of a queue, as a controller takes them.
-fn references<K>(mut woken: Woken) -> impl Stream<Item = ObjectRef<K>> + Send + 'static
+fn references<K>(mut woken: Woken, waiting: Arc<Waiting>) -> impl Stream<Item = ObjectRef<K>> + Send + 'static
 where
     K: Resource<DynamicType = ()> + 'static,
 {
-    stream::poll_fn(move |task| woken.poll_recv(task))
-        .map(|name| ObjectRef::new(&name.name).within(&name.namespace))
+    stream::poll_fn(move |task| woken.poll_recv(task)).map(move |name| {
+        waiting.enter(&name);
+        ObjectRef::new(&name.name).within(&name.namespace)
+    })
 }

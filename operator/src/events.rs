@@ -57,17 +57,13 @@ pub enum Reason {
     Paused,
     /// Reconciling goes on.
     Resumed,
-    /// What somebody else had changed was put back.
-    Restored,
-    /// The API server refuses what is to be applied.
-    ApplyFailed,
     /// A cluster that a ConfigMap holds is not applied.
     ClusterRefused,
 }
 
 impl Reason {
     /// Each of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 14] = [
         Self::Accepted,
         Self::Conflicted,
         Self::RefNotPermitted,
@@ -81,8 +77,6 @@ impl Reason {
         Self::Recovered,
         Self::Paused,
         Self::Resumed,
-        Self::Restored,
-        Self::ApplyFailed,
         Self::ClusterRefused,
     ];
 
@@ -109,8 +103,6 @@ impl Reason {
             Self::Recovered => "Recovered",
             Self::Paused => "Paused",
             Self::Resumed => "Resumed",
-            Self::Restored => "Restored",
-            Self::ApplyFailed => "ApplyFailed",
             Self::ClusterRefused => "ClusterRefused",
         }
     }
@@ -126,7 +118,6 @@ impl Reason {
                 | Self::Invalid
                 | Self::Caution
                 | Self::Degraded
-                | Self::ApplyFailed
                 | Self::ClusterRefused
         )
     }
@@ -141,7 +132,7 @@ impl Reason {
             | Self::Invalid
             | Self::Caution => "Validate",
             Self::Programmed | Self::Ready | Self::Degraded | Self::Recovered => "Observe",
-            Self::Progressing | Self::Restored | Self::ApplyFailed | Self::ClusterRefused => "Apply",
+            Self::Progressing | Self::ClusterRefused => "Apply",
             Self::Paused | Self::Resumed => "Reconcile",
         }
     }

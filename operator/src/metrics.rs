@@ -107,6 +107,12 @@ impl Metrics {
         self.running.oldest(now)
     }
 
+    /// Objects of `kind` that wait to be reconciled; for whoever keeps the queue to set.
+    #[must_use]
+    pub fn queue_depth(&self, kind: Kind) -> IntGauge {
+        self.families.queue.with_label_values(&[kind.as_str()])
+    }
+
     /// Counts what went wrong in a reconcile. `reason` is a word of this program, never a text from
     /// elsewhere.
     pub fn reconcile_failed(&self, kind: Kind, reason: &'static str) {

@@ -20,6 +20,8 @@ pub struct Memory {
     pub uid: Option<String>,
     /// The documents that were published.
     pub ledger: Ledger,
+    /// Whether what the last leader published was entered.
+    pub recalled: bool,
     /// When the last one was.
     pub published_at: Option<Instant>,
     /// What was applied, by plural and name.

@@ -9,7 +9,7 @@ use crds::{
 use k8s_openapi::{api::apps::v1::StatefulSet, apimachinery::pkg::apis::meta::v1::Time};
 
 use super::pods::PodView;
-use crate::conditions::{self, Finding};
+use crate::conditions::{self, Finding, Truth};
 
 /// The most pods that a status lists.
 const PODS_LISTED: usize = 1000;
@@ -92,10 +92,16 @@ fn findings(facts: &Facts<'_>, ready: i32, wanted: i32) -> Vec<Finding> {
     let available = available(facts, ready, wanted);
     let progressing = progressing(facts, ready, wanted);
     let degraded = degraded(facts);
-    let summary = if facts.fault.is_some() || degraded.status == conditions::Truth::True {
-        Finding::new(ConditionType::Ready, false, degraded.reason, degraded.message.clone())
-    } else if progressing.status == conditions::Truth::True {
-        Finding::new(ConditionType::Ready, false, progressing.reason, progressing.message.clone())
+    let not_ready = |because: &Finding| {
+        Finding::new(ConditionType::Ready, false, because.reason, because.message.clone())
+    };
+    let summary = if degraded.status == Truth::True {
+        not_ready(&degraded)
+    } else if progressing.status == Truth::True {
+        not_ready(&progressing)
+    } else if let Some(what) = unfinished(facts, ready, wanted) {
+        // Nothing is under way, as when the cluster is paused, and yet it is not what it shall be.
+        Finding::new(ConditionType::Ready, false, progressing.reason, what)
     } else {
         let message = format!("{ready}/{wanted} pods are ready and run revision {}", facts.revision);
         Finding::new(ConditionType::Ready, true, Reason::UpToDate, message)
@@ -118,26 +124,29 @@ fn progressing(facts: &Facts<'_>, ready: i32, wanted: i32) -> Finding {
         let message = "spec.paused is true: nothing is changed, and documents stay as they are";
         return Finding::new(ConditionType::Progressing, false, Reason::Paused, message);
     }
-    if let Some(what) = rollout(facts, wanted) {
+    if let Some(what) = unfinished(facts, ready, wanted) {
         return under_way(what);
     }
+    Finding::new(ConditionType::Progressing, false, Reason::UpToDate, "all is as declared")
+}
+
+/// What is not yet as it shall be.
+fn unfinished(facts: &Facts<'_>, ready: i32, wanted: i32) -> Option<String> {
+    if let Some(what) = rollout(facts, wanted) {
+        return Some(what);
+    }
     if ready < wanted {
-        return under_way(format!("{ready}/{wanted} pods are ready"));
+        return Some(format!("{ready}/{wanted} pods are ready"));
     }
     if facts.document_waits || facts.revision.is_empty() {
-        return under_way("the document is being written".to_owned());
+        return Some("the document is being written".to_owned());
     }
-    let late: Vec<&str> = facts
-        .pods
-        .iter()
-        .filter(|pod| pod.ready && pod.revision() != Some(facts.revision))
-        .map(|pod| pod.name.as_str())
-        .take(5)
-        .collect();
-    if !late.is_empty() {
-        return under_way(format!("revision {} is not yet reported by {}", facts.revision, late.join(", ")));
+    let late = facts.pods.iter().filter(|pod| pod.ready && pod.revision() != Some(facts.revision));
+    let late: Vec<&str> = late.map(|pod| pod.name.as_str()).take(5).collect();
+    if late.is_empty() {
+        return None;
     }
-    Finding::new(ConditionType::Progressing, false, Reason::UpToDate, "all is as declared")
+    Some(format!("revision {} is not yet reported by {}", facts.revision, late.join(", ")))
 }
 
 /// What the StatefulSet's controller has not done yet.

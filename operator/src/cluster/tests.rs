@@ -231,3 +231,22 @@ async fn an_autoscaler_gets_the_replicas_and_loses_them_again() {
     assert_eq!(scenario.object("statefulsets/main")["spec"]["replicas"], 3);
     assert!(scenario.calls().contains(&"DELETE horizontalpodautoscalers/main".to_owned()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_new_leader_knows_what_the_last_one_published() {
+    let mut scenario = begin(json!({}));
+    limit(&mut scenario, "a", 1);
+    settle(&mut scenario, json!({})).await;
+    let name = crds::reference::ObjectName { namespace: "edge".into(), name: "main".into() };
+    let published = scenario.context.memory(&name).lock().await.ledger.revision().to_owned();
+    // The next leader begins without a memory, and finds that something was declared meanwhile.
+    let _ = scenario.context.forget(&name);
+    limit(&mut scenario, "b", 2);
+    run(&scenario).await.unwrap();
+    let calls = scenario.calls();
+    assert_eq!(calls[0], "GET configmaps/main-document-0");
+    let memory = scenario.context.memory(&name);
+    let memory = memory.lock().await;
+    assert_eq!(memory.ledger.number(&published), Some(1));
+    assert_eq!(memory.ledger.number(memory.ledger.revision()), Some(2));
+}

@@ -17,6 +17,7 @@ pub(super) struct Families {
     pub(super) durations: HistogramVec,
     pub(super) errors: IntCounterVec,
     pub(super) in_flight: IntGaugeVec,
+    pub(super) queue: IntGaugeVec,
     pub(super) requests: IntCounterVec,
     pub(super) watch_restarts: IntCounterVec,
     pub(super) leader: IntGauge,
@@ -29,11 +30,12 @@ pub(super) struct Families {
 impl Families {
     pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let families = Self::new()?;
-        let all: [Box<dyn Collector>; 11] = [
+        let all: [Box<dyn Collector>; 12] = [
             Box::new(families.reconciles.clone()),
             Box::new(families.durations.clone()),
             Box::new(families.errors.clone()),
             Box::new(families.in_flight.clone()),
+            Box::new(families.queue.clone()),
             Box::new(families.requests.clone()),
             Box::new(families.watch_restarts.clone()),
             Box::new(families.leader.clone()),
@@ -79,6 +81,7 @@ impl Families {
                 ),
                 &["kind"],
             )?,
+            queue: IntGaugeVec::new(opts("queue_depth", "Objects that wait to be reconciled."), &["kind"])?,
             requests: IntCounterVec::new(
                 opts(
                     "api_requests_total",
@@ -109,6 +112,7 @@ impl Families {
         for kind in Kind::ALL.map(Kind::as_str) {
             let _ = self.durations.with_label_values(&[kind]);
             let _ = self.in_flight.with_label_values(&[kind]);
+            let _ = self.queue.with_label_values(&[kind]);
             for outcome in Outcome::ALL {
                 let _ = self.reconciles.with_label_values(&[kind, outcome.as_str()]);
             }

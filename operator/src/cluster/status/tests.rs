@@ -140,6 +140,10 @@ fn a_fault_and_a_pause_are_told() {
     let paused = cluster(&json!({"paused": true}));
     let status = status(&facts(&paused, Some(&set), &pods), &[], &Time(Timestamp::UNIX_EPOCH));
     assert_eq!(status.conditions[2].reason, "Paused");
+    // What is there runs on.
+    assert_eq!(status.conditions[0].status, "True");
+    let (letters, reason, _) = told(&facts(&paused, None, &[]));
+    assert_eq!((letters.as_str(), reason.as_str()), ("FFFF", "Paused"));
 }
 
 #[test]
