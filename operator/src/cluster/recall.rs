@@ -28,7 +28,7 @@ pub async fn document(
         match DaemonDocument::parse(&text) {
             Ok(document) => memory.ledger.publish(&document),
             Err(error) => {
-                tracing::warn!(cluster = %name, %error, "the document that is there cannot be read")
+                tracing::warn!(cluster = %name, %error, "the document that is there cannot be read");
             }
         }
     }
