@@ -265,7 +265,7 @@ mod tests {
     use super::*;
 
     /// A cluster that lets in namespaces `from`, and a limit of another namespace.
-    fn checked(from: &str) -> Result<Summary, ManifestError> {
+    fn manifests(from: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "apiVersion: wicketgate.dev/v1alpha1\nkind: RateLimitCluster\n\
@@ -275,11 +275,12 @@ mod tests {
              spec: {{clusterRef: {{name: shared, namespace: edge}}, limit: 5, duration: 1m}}\n"
         );
         fs::write(folder.path().join("all.yaml"), text).unwrap();
-        check(&[folder.path().to_owned()])
+        folder
     }
 
     #[test]
     fn labels_of_namespaces_are_not_known_and_not_held_against_anybody() {
+        let checked = |from: &str| check(&[manifests(from).path().to_owned()]);
         let by_labels = checked("{from: Selector, selector: {matchLabels: {tenant: \"yes\"}}}").unwrap();
         assert!(by_labels.to_string().contains("the namespaces of 1 have the labels"), "{by_labels}");
         assert_eq!(checked("{from: All}").unwrap().by_labels, 0);

@@ -83,16 +83,16 @@ impl Keeper {
                 policies,
             })
         });
-        match read.await {
-            Ok(Ok(taken)) => self.put(seen, taken, origin, started),
-            Ok(Err(error)) => {
-                let refusal = Refusal { revision: seen.revision.clone(), reason: shorten(chain(&error)) };
-                self.refuse(Some(seen), refusal);
-            }
-            // The reading panicked, which is a fault of ours, and the document stays what it was.
-            Err(error) => {
-                let refusal = Refusal { revision: seen.revision.clone(), reason: error.to_string() };
-                self.refuse(Some(seen), refusal);
+        let read = match read.await {
+            Ok(read) => read.map_err(|error| shorten(chain(&error))),
+            // A panic while reading is a fault of ours; the document in force is as good as before.
+            Err(error) => Err(error.to_string()),
+        };
+        match read {
+            Ok(taken) => self.put(seen, taken, origin, started),
+            Err(reason) => {
+                let revision = seen.revision.clone();
+                self.refuse(Some(seen), Refusal { revision, reason });
             }
         }
     }

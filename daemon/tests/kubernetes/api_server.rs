@@ -216,6 +216,10 @@ async fn answer(
         return refusal(StatusCode::FORBIDDEN, "Forbidden", "the account may not read this");
     }
     if watches {
+        // What has no end cannot be told from a server that has fallen silent.
+        if !query.contains_key("timeoutSeconds") {
+            return refusal(StatusCode::BAD_REQUEST, "BadRequest", "a watch needs an end");
+        }
         let from = query.get("resourceVersion").and_then(|text| text.parse().ok()).unwrap_or(0);
         drop(world);
         return watch_from(shared, plural, query, from);
