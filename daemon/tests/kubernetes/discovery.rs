@@ -1,7 +1,9 @@
 //! The ring of pods.
 
+use serde_json::json;
+
 use super::api_server::ApiServer;
-use super::pod::{Place, Pod, leaving, serving, slice, starting};
+use super::pod::{Place, Pod, ip, leaving, serving, slice, starting};
 
 const SLICES: &str = "endpointslices";
 
@@ -83,6 +85,33 @@ async fn the_ring_follows_events_and_stays_when_nobody_is_listed() {
     assert_eq!(pod.report().await.peers, 1);
     server.apply(SLICES, slice("main-peers-c", &[(1, serving()), (4, serving())]));
     pod.reports_that("both", |report| report.peers == 2).await;
+    assert_eq!(pod.hit("x", "y").await.error, "");
+}
+
+#[tokio::test]
+async fn pods_are_found_by_their_labels() {
+    let server = ApiServer::start().await;
+    let place = Place::new(&server);
+    let apply = |number: u8, app: &str, ready: &str| {
+        let status = json!({
+            "podIP": ip(number).to_string(), "conditions": [{ "type": "Ready", "status": ready }],
+        });
+        let metadata = json!({ "name": format!("main-{number}"), "labels": { "app": app } });
+        server.apply(
+            "pods",
+            json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status }),
+        );
+    };
+    apply(1, "main", "True");
+    apply(2, "main", "False");
+    apply(3, "other", "True");
+    let by_labels = [("GUBER_K8S_WATCH_MECHANISM", "pods"), ("GUBER_K8S_SELECTOR", "app=main")];
+    let pod = Pod::start(&place, 1, &by_labels).await;
+    pod.reports_that("itself", |report| report.peers == 1).await;
+    apply(2, "main", "True");
+    pod.reports_that("both", |report| report.peers == 2).await;
+    server.delete("pods", "main-2");
+    pod.reports_that("itself again", |report| report.peers == 1).await;
     assert_eq!(pod.hit("x", "y").await.error, "");
 }
 
