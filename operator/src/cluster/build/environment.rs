@@ -1,6 +1,6 @@
 //! What a daemon takes at its start, as variables: only this restarts a pod when it changes.
 
-use crds::cluster::{Hash, LogFormat, LogLevel, OnOwnerUnavailable};
+use crds::cluster::{GlobalSync, Hash, LogFormat, LogLevel, OnOwnerUnavailable};
 use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector};
 
 use super::{super::validate::ValidatedCluster, pod};
@@ -81,9 +81,6 @@ fn settings(cluster: &ValidatedCluster) -> Vec<EnvVar> {
         is("GUBER_BATCH_WAIT", &settings.batching.wait),
         is("GUBER_BATCH_TIMEOUT", &settings.batching.timeout),
         is("GUBER_BATCH_LIMIT", &settings.batching.limit),
-        is("GUBER_GLOBAL_SYNC_WAIT", &settings.global.sync_wait),
-        is("GUBER_GLOBAL_TIMEOUT", &settings.global.timeout),
-        is("GUBER_GLOBAL_BATCH_LIMIT", &settings.global.batch_limit),
         is("WICKETGATE_ON_OWNER_UNAVAILABLE", &on_owner_unavailable(settings.on_owner_unavailable)),
         is("WICKETGATE_MAX_CLOCK_SKEW", &settings.max_clock_skew),
         is("GUBER_GRACEFUL_TERMINATION_DELAY_SEC", &cluster.drain.delay_seconds),
@@ -91,6 +88,18 @@ fn settings(cluster: &ValidatedCluster) -> Vec<EnvVar> {
         is("GUBER_LOG_LEVEL", &log_level(cluster.log_level)),
         is("GUBER_LOG_FORMAT", &log_format(cluster.log_format)),
     ];
+    // Pods of this version warn of these at each start, since they do not act on them: only who asks for
+    // something else than the default shall hear that.
+    let usual = GlobalSync::default();
+    for (name, asked, default) in [
+        ("GUBER_GLOBAL_SYNC_WAIT", settings.global.sync_wait.to_string(), usual.sync_wait.to_string()),
+        ("GUBER_GLOBAL_TIMEOUT", settings.global.timeout.to_string(), usual.timeout.to_string()),
+        ("GUBER_GLOBAL_BATCH_LIMIT", settings.global.batch_limit.to_string(), usual.batch_limit.to_string()),
+    ] {
+        if asked != default {
+            variables.push(is(name, &asked));
+        }
+    }
     // The API server drops an empty value, and would be asked to put it back for ever.
     if !settings.data_center.is_empty() {
         variables.push(is("GUBER_DATA_CENTER", &settings.data_center));
