@@ -7,6 +7,7 @@ mod deadlines;
 mod declared;
 mod differences;
 mod docs;
+mod kube;
 mod lifecycle;
 mod manifests;
 mod originals;

@@ -1,0 +1,4 @@
+//! The product on a real Kubernetes: one module for each promise. Without `KUBECONFIG` they are skipped, and
+//! say so; `make e2e` starts a cluster for them.
+
+mod quickstart;
