@@ -1,0 +1,118 @@
+//! A thousand limits at once, and then nothing: what that asks of the operator and of the API server.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use e2e::kube::connection::say;
+use e2e::kube::daemons;
+use e2e::kube::objects::holds;
+use e2e::kube::operator::{self, Metrics};
+use e2e::kube::place::Place;
+use e2e::kube::story::{Turn, story};
+use futures_util::{StreamExt as _, stream};
+use kube::ResourceExt as _;
+use kube::runtime::{WatchStreamExt as _, watcher};
+use serde_json::json;
+
+const LIMITS: usize = 1_000;
+/// Who applies them at the same time.
+const CLIENTS: usize = 8;
+/// How long all of them may take; the number that counts is printed.
+const ALL: Duration = Duration::from_secs(120);
+/// How long nothing happens.
+const IDLE: Duration = Duration::from_secs(15);
+/// The largest the operator may be.
+const MEMORY: f64 = 64.0 * 1_048_576.0;
+
+#[tokio::test]
+async fn a_thousand_limits_are_programmed_and_then_the_operator_rests() {
+    story(Turn::Alone, "thousand", async |place| {
+        place.cluster("main", json!({"replicas": 2})).await;
+        let daemons = daemons::all(&place, "main", 2).await;
+        place.ready("main").await;
+        let leader = operator::leader(&place.client, None).await;
+        let metrics = Metrics::of(&place.client, &leader).await;
+        let before = metrics.read().await;
+
+        let began = Instant::now();
+        let applied = stream::iter(0..LIMITS).map(|number| apply(&place, number));
+        applied.buffer_unordered(CLIENTS).collect::<Vec<()>>().await;
+        let sent = began.elapsed();
+        all_programmed(&place).await;
+        let took = began.elapsed();
+        for daemon in &daemons {
+            daemon.declares("limit-0", 1).await;
+            daemon.declares("limit-999", 1_000).await;
+        }
+
+        let after = metrics.read().await;
+        let memory = after.value("process_resident_memory_bytes");
+        say(&format!(
+            "{LIMITS} limits: applied in {:.1} s, all programmed {:.1} s after the first was sent; operator {:.1} MiB",
+            sent.as_secs_f64(),
+            took.as_secs_f64(),
+            memory / 1_048_576.0
+        ));
+        say(&format!("{LIMITS} limits: requests of the operator: {}", show(&after.requests_since(&before))));
+        assert!(memory > 0.0 && memory <= MEMORY, "the operator takes {memory} bytes");
+
+        let idle = idle(&metrics).await;
+        say(&format!("idle for {IDLE:?}: requests of the operator: {}", show(&idle)));
+        assert!(writes(&idle).is_empty(), "an operator at rest writes: {idle:?}");
+        assert!(!idle.keys().any(|request| request.starts_with("list ")), "it lists: {idle:?}");
+    })
+    .await;
+}
+
+async fn apply(place: &Place, number: usize) {
+    place.limit(&format!("limit-{number}"), json!({"limit": number + 1})).await;
+}
+
+/// Awaits that every limit of the namespace is programmed, by one watch of all.
+async fn all_programmed(place: &Place) {
+    let mut waiting: BTreeSet<String> = (0..LIMITS).map(|number| format!("limit-{number}")).collect();
+    let all = tokio::time::timeout(ALL, async {
+        let api = place.api("RateLimit");
+        let mut seen = pin!(watcher(api, watcher::Config::default()).default_backoff().applied_objects());
+        while !waiting.is_empty() {
+            let Some(Ok(limit)) = seen.next().await else { continue };
+            if holds(Some(&limit), "Programmed", "True").is_ok() {
+                waiting.remove(&limit.name_any());
+            }
+        }
+    });
+    if all.await.is_err() {
+        panic!("after {ALL:?} {} limits are not programmed: {waiting:?}", waiting.len());
+    }
+}
+
+/// What the operator asks for in a time in which nothing happens, once it has finished what it was doing:
+/// events are sent one by one, and numbers in a status are written ten seconds late.
+async fn idle(metrics: &Metrics) -> BTreeMap<String, u64> {
+    const WINDOWS: usize = 4;
+    let mut asked = BTreeMap::new();
+    for _ in 0..WINDOWS {
+        let before = metrics.read().await;
+        // Time itself is what is measured here.
+        tokio::time::sleep(IDLE).await;
+        asked = metrics.read().await.requests_since(&before);
+        if writes(&asked).is_empty() {
+            break;
+        }
+    }
+    asked
+}
+
+/// The requests that change something, but for the lease.
+fn writes(requests: &BTreeMap<String, u64>) -> Vec<&String> {
+    let reads = ["get ", "list ", "watch "];
+    let is_write = |request: &&String| {
+        !reads.iter().any(|verb| request.starts_with(verb)) && !request.ends_with(" leases")
+    };
+    requests.keys().filter(is_write).collect()
+}
+
+fn show(requests: &BTreeMap<String, u64>) -> String {
+    requests.iter().map(|(request, count)| format!("{request} {count}")).collect::<Vec<_>>().join(", ")
+}
