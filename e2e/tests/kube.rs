@@ -4,5 +4,6 @@
 mod limits_travel;
 mod outages;
 mod quickstart;
+mod release;
 mod scaling;
 mod thousand;

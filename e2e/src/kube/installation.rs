@@ -17,20 +17,21 @@ pub const OPERATOR: &str = "wicketgate-operator";
 /// When that fails; every test says so.
 pub async fn ready() {
     static INSTALLED: OnceCell<Result<(), String>> = OnceCell::const_new();
-    if let Err(why) = INSTALLED.get_or_init(install).await {
+    if let Err(why) = INSTALLED.get_or_init(|| install(&[])).await {
         panic!("the chart cannot be installed: {why}");
     }
 }
 
-/// `helm upgrade --install` of the checkout's chart with the images that the cluster's nodes have.
+/// `helm upgrade --install` of the checkout's chart with the images that the cluster's nodes have, and with these
+/// arguments beside.
 ///
 /// # Errors
 /// What helm says.
-pub async fn install() -> Result<(), String> {
+pub async fn install(beside: &[&str]) -> Result<(), String> {
     // The images' tag is always the same, so that a node may run an older build: new pods take what was
     // loaded last.
     let fresh = format!("podAnnotations.wicketgate\\.dev/e2e=run-{}", std::process::id());
-    let outcome = helm(&[
+    let args = [
         "upgrade",
         "--install",
         RELEASE,
@@ -45,7 +46,7 @@ pub async fn install() -> Result<(), String> {
         "--wait",
         "--timeout",
         "3m",
-    ])
-    .await;
+    ];
+    let outcome = helm(&[&args, beside].concat()).await;
     if outcome.code == Some(0) { Ok(()) } else { Err(format!("{}{}", outcome.stdout, outcome.stderr)) }
 }

@@ -5,7 +5,7 @@ use kube::core::DynamicObject;
 use serde_json::Value;
 
 /// The kinds that tests speak of, each with its API version.
-const KINDS: [(&str, &str); 23] = [
+const KINDS: [(&str, &str); 24] = [
     ("RateLimitCluster", "wicketgate.dev/v1alpha1"),
     ("RateLimit", "wicketgate.dev/v1alpha1"),
     ("BackpressurePolicy", "wicketgate.dev/v1alpha1"),
@@ -17,6 +17,7 @@ const KINDS: [(&str, &str); 23] = [
     ("Service", "v1"),
     ("ServiceAccount", "v1"),
     ("ControllerRevision", "apps/v1"),
+    ("CustomResourceDefinition", "apiextensions.k8s.io/v1"),
     ("Deployment", "apps/v1"),
     ("ReplicaSet", "apps/v1"),
     ("StatefulSet", "apps/v1"),
