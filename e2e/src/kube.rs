@@ -12,6 +12,7 @@ pub mod daemons;
 pub mod diagnosis;
 pub mod forward;
 pub mod installation;
+pub mod neighbours;
 pub mod objects;
 pub mod operator;
 pub mod place;

@@ -1,0 +1,93 @@
+//! A document that the pods refuse is told with their reason, changes nothing, and is put right.
+
+use crds::part::{REVISION_KEY, TEXT_KEY};
+use e2e::kube::daemons;
+use e2e::kube::objects::text;
+use e2e::kube::place::SOON;
+use e2e::kube::story::{Turn, story};
+use serde_json::{Value, json};
+
+const CLUSTER: (&str, &str) = ("RateLimitCluster", "main");
+const DOCUMENT: (&str, &str) = ("ConfigMap", "main-document-0");
+
+#[tokio::test]
+async fn a_document_that_was_changed_by_hand_is_refused_and_put_back() {
+    story(Turn::Shared, "refused", async |place| {
+        place.cluster("main", json!({"replicas": 2})).await;
+        place.limit("checkout", json!({"limit": 7})).await;
+        place.ready("main").await;
+        place.programmed("checkout").await;
+        let daemons = daemons::all(&place, "main", 2).await;
+        let held = place.get(DOCUMENT.0, DOCUMENT.1).await.unwrap();
+        let held = text(&held, &format!("/data/{TEXT_KEY}")).unwrap().to_owned();
+
+        // A cluster that is not paused would have it back at once.
+        place.edit(CLUSTER.0, CLUSTER.1, json!({"spec": {"paused": true}})).await;
+        place
+            .seen(CLUSTER, "says that it is paused", SOON, |cluster| {
+                let conditions = cluster.data.pointer("/status/conditions")?.as_array()?;
+                conditions.iter().find(|condition| condition["reason"] == "Paused").map(drop)
+            })
+            .await;
+        let raised = held.replace("limit: 7", "limit: 70");
+        assert_ne!(raised, held);
+        for (document, reason) in [
+            ("rateLimits: all of them", "the document is not readable"),
+            (raised.as_str(), "it was changed by hand or cut off"),
+        ] {
+            let change = json!({"data": {TEXT_KEY: document, REVISION_KEY: "by-hand"}});
+            place.edit(DOCUMENT.0, DOCUMENT.1, change).await;
+            let what = format!("is degraded: {reason}");
+            let told = place.seen(CLUSTER, &what, SOON, |cluster| {
+                let conditions = cluster.data.pointer("/status/conditions")?.as_array()?;
+                let degraded = conditions.iter().find(|condition| condition["type"] == "Degraded")?;
+                let message = degraded["message"].as_str().filter(|message| message.contains(reason))?;
+                (degraded["status"] == "True" && degraded["reason"] == "DocumentRefused")
+                    .then(|| message.to_owned())
+            });
+            let told = told.await;
+            assert!(daemons.iter().any(|daemon| told.starts_with(&daemon.name)), "{told}");
+        }
+        // What was in force stays.
+        for daemon in &daemons {
+            assert_eq!(daemon.hit("checkout", "account:1", 1).await.limit, 7);
+            let refused = daemon.try_report().await.unwrap().refused;
+            assert!(refused.is_some(), "{}", daemon.name);
+        }
+
+        place.edit(CLUSTER.0, CLUSTER.1, json!({"spec": {"paused": false}})).await;
+        place.condition(CLUSTER, ("Degraded", "False"), SOON).await;
+        place.ready("main").await;
+        let back = place.get(DOCUMENT.0, DOCUMENT.1).await.unwrap();
+        assert_eq!(text(&back, &format!("/data/{TEXT_KEY}")).unwrap(), held);
+        place.limit("checkout", json!({"limit": 8})).await;
+        place.programmed("checkout").await;
+        for daemon in &daemons {
+            daemon.declares("checkout", 8).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_paused_cluster_takes_nothing_until_it_goes_on() {
+    story(Turn::Shared, "paused", async |place| {
+        place.cluster("main", json!({})).await;
+        place.limit("checkout", json!({"limit": 7})).await;
+        place.ready("main").await;
+        place.programmed("checkout").await;
+        let daemons = daemons::all(&place, "main", 1).await;
+        place.edit(CLUSTER.0, CLUSTER.1, json!({"spec": {"paused": true, "replicas": 2}})).await;
+        place.limit("checkout", json!({"limit": 8})).await;
+        let told = place.condition(("RateLimit", "checkout"), ("Programmed", "False"), SOON).await;
+        assert_eq!(told.reason, "Paused", "{told:?}");
+        assert_eq!(daemons[0].hit("checkout", "account:1", 1).await.limit, 7);
+        let set = place.get("StatefulSet", "main").await.unwrap();
+        assert_eq!(set.data.pointer("/spec/replicas"), Some(&Value::from(1)));
+
+        place.edit(CLUSTER.0, CLUSTER.1, json!({"spec": {"paused": false, "replicas": 1}})).await;
+        place.programmed("checkout").await;
+        daemons[0].declares("checkout", 8).await;
+    })
+    .await;
+}
