@@ -11,6 +11,8 @@ use crate::metrics::Metrics;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long a connection may be silent in the middle of an answer: more than a watch lasts.
+const SILENCE: Duration = Duration::from_secs(90);
 /// What the API server calls us in its audit log.
 const USER_AGENT: &str = concat!("wicketgate-operator/", env!("CARGO_PKG_VERSION"));
 
@@ -32,6 +34,7 @@ pub enum ClientError {
 pub async fn client(metrics: Arc<Metrics>) -> Result<Client, ClientError> {
     let mut config = Config::infer().await.map_err(ClientError::Config)?;
     config.connect_timeout = Some(CONNECT);
+    config.read_timeout = Some(SILENCE);
     // Waiting is done in one place, for each object by itself: a request that is repeated down here
     // is neither counted nor seen, and holds up a reconcile for up to a quarter of an hour.
     config.default_retry = false;

@@ -19,6 +19,7 @@ pub mod validate;
 use std::{sync::Arc, time::Duration};
 
 use crds::{cluster::RateLimitCluster, condition::Reason, reference::ObjectName};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, core::DeserializeGuard, runtime::controller::Action};
 
 use self::{
@@ -26,9 +27,14 @@ use self::{
     dereference::Declarations,
     memory::Memory,
     status::Fault,
-    validate::ValidatedCluster,
+    validate::{Environment, Identity, Invalid, ValidatedCluster},
 };
-use crate::{clock, context::Context, control::ReconcileError};
+use crate::{
+    board, clock,
+    context::Context,
+    control::{ReconcileError, streams},
+    wake::Wake,
+};
 
 /// How often the numbers in a status are looked at when nothing else happens. It costs no call.
 const NUMBERS: Duration = Duration::from_secs(30);
@@ -52,59 +58,101 @@ pub async fn reconcile(
     object: Arc<DeserializeGuard<RateLimitCluster>>,
     context: Arc<Context>,
 ) -> Result<Action, ReconcileError> {
+    let name = ObjectName::of(object.meta());
+    let outcome = reconcile_one(&object, &name, &context).await;
+    // It may have been deleted meanwhile, and what this pass found out must not outlive it.
+    let there = context.caches.clusters.get(&name);
+    if there.is_none_or(|there| there.meta().uid != object.meta().uid) {
+        for source in context.forget(&name) {
+            context.wakes.wake(Wake::Declared(source), &context.caches).await;
+        }
+    }
+    outcome
+}
+
+async fn reconcile_one(
+    object: &DeserializeGuard<RateLimitCluster>,
+    name: &ObjectName,
+    context: &Context,
+) -> Result<Action, ReconcileError> {
     if object.meta().deletion_timestamp.is_some() {
+        publish::none(context, name, "is being deleted").await;
         return Ok(Action::await_change());
     }
-    let name = ObjectName::of(object.meta());
-    let memory = context.memory(&name);
+    let memory = context.memory(name);
     let mut memory = memory.lock().await;
     let memory = memory.of(object.meta().uid.as_deref());
     let cluster = match &object.0 {
         Ok(cluster) => cluster,
-        Err(invalid) => return report::unreadable(&context, invalid, memory).await,
+        Err(invalid) => {
+            publish::none(context, name, "cannot be read").await;
+            return report::unreadable(context, invalid, memory).await;
+        }
     };
-    recall::document(&context, &name, memory).await?;
-    let declarations = dereference::declarations(&context, cluster, memory)?;
-    let validated = validate::validate(cluster, &context.environment);
-    let pass = match &validated {
-        Err(invalid) => Pass {
-            fault: Some(Fault { reason: Reason::Invalid, message: invalid.to_string() }),
-            ..Pass::default()
-        },
-        Ok(_) if cluster.spec.paused => Pass::default(),
-        Ok(validated) => apply_all(&context, &name, validated, &declarations, memory).await,
+    recall::document(context, name, memory).await?;
+    let declarations = dereference::declarations(context, cluster, memory)?;
+    let environment = environment(context, cluster).await;
+    let validated = validate::validate(cluster, &environment);
+    let pass = if cluster.spec.paused {
+        Pass { fault: validated.as_ref().err().map(Fault::invalid), ..Pass::default() }
+    } else {
+        apply_all(context, name, cluster, &validated, &declarations, memory).await
     };
-    let pods = report::pods(&context, &name, memory);
-    publish::verdicts(&context, &name, cluster, &declarations, &pods, memory, pass.fault.as_ref()).await;
+    let pods = report::pods(context, name);
+    let waiting =
+        publish::verdicts(context, name, cluster, &declarations, &pods, memory, pass.fault.as_ref()).await;
     let seen = report::Seen {
         cluster,
         validated: validated.as_ref().ok(),
         declarations: &declarations,
         pods: &pods,
+        failed: pass.failed.as_ref().map(ToString::to_string),
         fault: pass.fault,
     };
-    let look_again = report::write(&context, seen, memory).await?;
+    let look_again = report::write(context, seen, memory).await?;
     if let Some(error) = pass.failed {
         return Err(error);
     }
-    Ok(Action::requeue(pass.document_in.unwrap_or(NUMBERS).min(look_again.unwrap_or(NUMBERS))))
+    // What only time tells: who is late, who is silent, whether rings come together.
+    let unsure = waiting || pods.iter().any(|pod| pod.ready && !pod.heard);
+    let soon = unsure.then_some(board::LATE);
+    let next = [Some(NUMBERS), pass.document_in, look_again, soon].into_iter().flatten().min();
+    Ok(Action::requeue(next.unwrap_or(NUMBERS)))
 }
 
-/// Applies the cluster's objects, then its document.
+/// What the cluster depends on. Whether there are ServiceMonitors is asked again where one is wanted.
+async fn environment(context: &Context, cluster: &RateLimitCluster) -> Environment {
+    let mut environment = context.environment.clone();
+    if cluster.spec.service_monitor.enabled && !environment.service_monitor {
+        environment.service_monitor = streams::knows_service_monitors(&context.client).await;
+    }
+    environment
+}
+
+/// Applies the cluster's objects, and its document whatever became of them: what is wrong with a pod
+/// template or a budget holds up no limit.
 async fn apply_all(
     context: &Context,
     name: &ObjectName,
-    validated: &ValidatedCluster,
+    cluster: &RateLimitCluster,
+    validated: &Result<ValidatedCluster, Invalid>,
     declarations: &Declarations,
     memory: &mut Memory,
 ) -> Pass {
-    let outcome = async {
-        apply_objects(context, name, validated, memory).await?;
-        apply_document(context, name, validated, declarations, memory).await
+    let objects = match validated {
+        Ok(validated) => apply_objects(context, name, validated, memory).await,
+        Err(_) => Ok(()),
     };
-    match outcome.await {
-        Ok(document_in) => Pass { document_in, ..Pass::default() },
-        Err(error) => Pass { fault: error.fault(), failed: Some(error), document_in: None },
+    let document = match Identity::of(cluster) {
+        Some(identity) => apply_document(context, name, &identity, declarations, memory).await,
+        None => Ok(None),
+    };
+    let invalid = validated.as_ref().err().map(Fault::invalid);
+    match objects.and(document) {
+        Ok(document_in) => Pass { fault: invalid, document_in, ..Pass::default() },
+        Err(error) => {
+            Pass { fault: invalid.or_else(|| error.fault()), failed: Some(error), document_in: None }
+        }
     }
 }
 
@@ -117,7 +165,7 @@ async fn apply_objects(
     let set = context.caches.stateful_sets.get(name);
     let resources = build::build(validated, validated.replicas(set.is_some()));
     let wanted = resources.prepare().map_err(ReconcileError::Render)?;
-    let mut applier = applier(context, name, validated, memory);
+    let mut applier = applier(context, name, validated.owner(), memory);
     if let Some(set) = &set
         && let Some(held) = build::hand_over_replicas(validated, set).map_err(ReconcileError::Render)?
     {
@@ -133,7 +181,7 @@ async fn apply_objects(
 async fn apply_document(
     context: &Context,
     name: &ObjectName,
-    validated: &ValidatedCluster,
+    identity: &Identity,
     declarations: &Declarations,
     memory: &mut Memory,
 ) -> Result<Option<Duration>, ReconcileError> {
@@ -146,36 +194,45 @@ async fn apply_document(
         }
     }
     if changed || memory.parts.is_empty() {
-        let parts = build::document_parts(validated, document)?;
+        let parts = build::document_parts(identity, document)?;
         memory.parts = parts
             .iter()
             .map(build::Prepared::of)
             .collect::<Result<_, _>>()
             .map_err(ReconcileError::Render)?;
+        // The first part last: it says how many there are, so until then the old document is whole.
+        memory.parts.reverse();
     }
     // Taken out for the time of the call, which needs the memory too.
     let parts = std::mem::take(&mut memory.parts);
-    let mut applier = applier(context, name, validated, memory);
+    let mut applier = applier(context, name, identity.owner(), memory);
     let applied = applier.apply(&parts).await;
     memory.parts = parts;
     applied?;
     if changed {
         memory.published_at = Some(clock::instant());
         memory.ledger.publish(document);
-        let surplus = build::surplus_parts(validated, memory.parts.len());
-        self::applier(context, name, validated, memory).delete(&surplus).await?;
-        tracing::info!(cluster = %name, revision = document.revision, limits = document.rate_limits.len(), "document published");
+        let limits = document.rate_limits.len();
+        tracing::info!(cluster = %name, revision = document.revision, limits, "document published");
     }
+    let surplus = build::surplus_parts(identity, memory.parts.len());
+    self::applier(context, name, identity.owner(), memory).delete(&surplus).await?;
     Ok(None)
 }
 
 fn applier<'a>(
     context: &'a Context,
     cluster: &'a ObjectName,
-    validated: &'a ValidatedCluster,
+    owner: &'a OwnerReference,
     memory: &'a mut Memory,
 ) -> Applier<'a> {
-    Applier { client: &context.client, caches: &context.caches, cluster, uid: &validated.owner().uid, memory }
+    Applier { client: &context.client, caches: &context.caches, cluster, uid: &owner.uid, memory }
+}
+
+impl Fault {
+    fn invalid(invalid: &Invalid) -> Self {
+        Self { reason: Reason::Invalid, message: invalid.to_string() }
+    }
 }
 
 impl ReconcileError {

@@ -10,6 +10,7 @@ use kube::{
     runtime::watcher::Event,
 };
 
+use crate::ledger::Source;
 use crate::{cache::owner_of, context::Context, declared::Declared, wake::Wake, watch::Concerns};
 
 /// RateLimitClusters: each is its own concern. One that is gone takes its verdicts along.
@@ -65,6 +66,8 @@ impl<K: Declared> Concerns<DeserializeGuard<K>> for DeclaredObjects {
             }
             Event::InitDone => {
                 self.known = std::mem::take(&mut self.fresh);
+                let mine = |source: &Source| K::source(source.name().clone()) == *source;
+                context.unreadable_among(|source| !mine(source) || self.known.contains_key(source.name()));
                 context.declarations_changed();
                 vec![Wake::Clusters, Wake::AllDeclared]
             }

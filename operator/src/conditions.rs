@@ -1,6 +1,7 @@
 //! Conditions that change only when they say something else.
 
 use crds::condition::{Condition, ConditionType, Reason};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// The longest message that is written; the schema allows more, but nobody reads it.
@@ -65,6 +66,8 @@ impl Finding {
 /// same as before keeps its time; `now` is that of the others' transition.
 #[must_use]
 pub fn merge(before: &[Condition], found: &[Finding], generation: Option<i64>, now: &Time) -> Vec<Condition> {
+    // The API server keeps whole seconds, and what was said must be what is read back.
+    let now = Time(Timestamp::from_second(now.0.as_second()).unwrap_or(now.0));
     found
         .iter()
         .map(|finding| {
@@ -72,7 +75,7 @@ pub fn merge(before: &[Condition], found: &[Finding], generation: Option<i64>, n
             let since = before
                 .iter()
                 .find(|condition| condition.type_ == finding.kind.as_str() && condition.status == status)
-                .map_or(now, |condition| &condition.last_transition_time);
+                .map_or(&now, |condition| &condition.last_transition_time);
             Condition {
                 type_: finding.kind.as_str().to_owned(),
                 status: status.to_owned(),

@@ -10,12 +10,15 @@ use std::{
 };
 
 use crds::reference::ObjectName;
-use kube::Client;
+use kube::{Client, core::ObjectMeta};
 
 use crate::{
     backoff::Backoff, board::Board, cache::Caches, cluster::memory::Memory, cluster::validate::Environment,
     events::Events, ledger::Source, metrics::Metrics, reports::Reports, wake::Wakes,
 };
+
+/// An object as somebody wrote it: its uid and generation.
+type State = (Option<String>, Option<i64>);
 
 /// What every reconcile has at hand.
 pub struct Context {
@@ -39,7 +42,7 @@ pub struct Context {
     pub wakes: Wakes,
     memories: Mutex<HashMap<ObjectName, Arc<tokio::sync::Mutex<Memory>>>>,
     declarations: AtomicU64,
-    unreadable: Mutex<HashMap<Source, Option<String>>>,
+    unreadable: Mutex<HashMap<Source, State>>,
 }
 
 impl fmt::Debug for Context {
@@ -126,12 +129,16 @@ impl Context {
         self.declarations.load(Ordering::Acquire)
     }
 
-    /// Notes that an object cannot be read at this version. True where that is news.
+    /// Notes that an object cannot be read as it is now. True where that is news.
     #[must_use]
-    pub fn unreadable(&self, source: Source, version: Option<&str>) -> bool {
-        let version = version.map(str::to_owned);
-        let mut known = lock(&self.unreadable);
-        known.insert(source, version).is_none()
+    pub fn unreadable(&self, source: Source, meta: &ObjectMeta) -> bool {
+        let now = (meta.uid.clone(), meta.generation);
+        lock(&self.unreadable).insert(source, now.clone()) != Some(now)
+    }
+
+    /// Keeps of what could not be read only what is still there.
+    pub fn unreadable_among(&self, there: impl Fn(&Source) -> bool) {
+        lock(&self.unreadable).retain(|source, _| there(source));
     }
 
     /// An object can be read, or is gone.

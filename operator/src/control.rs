@@ -21,6 +21,7 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -84,7 +85,7 @@ impl ReconcileError {
             Self::Render(_) => "render",
             Self::Apply(ApplyError::Foreign { .. }) => "foreign",
             Self::Apply(ApplyError::Refused { .. }) => "refused",
-            Self::Apply(ApplyError::Failed { .. }) | Self::Recall(_) => "api",
+            Self::Apply(ApplyError::Failed { .. } | ApplyError::Leaving { .. }) | Self::Recall(_) => "api",
             Self::Status(_) => "status",
         }
     }
@@ -143,16 +144,19 @@ pub async fn run(
         policies = context.caches.policies.all().len(),
         "reconciling"
     );
+    // Whoever drops this future means that nothing more may be written: the controllers end with it.
+    let mut controllers = JoinSet::new();
     for scope in woken {
-        control(&context, scope, &tasks, &stop);
+        control(&context, scope, &mut controllers, &stop);
     }
+    while controllers.join_next().await.is_some() {}
     tasks.close();
     tasks.wait().await;
     Ok(())
 }
 
 /// Starts the three controllers of a scope.
-fn control(context: &Arc<Context>, woken: ScopeWoken, tasks: &TaskTracker, stop: &CancellationToken) {
+fn control(context: &Arc<Context>, woken: ScopeWoken, tasks: &mut JoinSet<()>, stop: &CancellationToken) {
     let ScopeWoken { scope, clusters, limits, policies } = woken;
     let caches = &context.caches;
     if let Some(store) = caches.clusters.stores().get(&scope) {
@@ -201,6 +205,7 @@ impl Control {
             .reconcile_on(references(woken, Arc::clone(&waiting)))
             .with_config(controller::Config::default().concurrency(at_once))
             .graceful_shutdown_on(async move { stop.cancelled().await });
+        let forgetting = Arc::clone(&context);
         let taken = Arc::clone(&waiting);
         let measured = move |object: Arc<DeserializeGuard<K>>, context: Arc<Context>| {
             taken.leave(&ObjectName::of(object.meta()));
@@ -213,7 +218,9 @@ impl Control {
         let ended = controller.run(measured, pause, context).for_each(|outcome| {
             if let Err(controller::Error::ObjectNotFound(gone)) = outcome {
                 let namespace = gone.namespace.unwrap_or_default();
-                waiting.leave(&ObjectName { namespace, name: gone.name });
+                let gone = ObjectName { namespace, name: gone.name };
+                waiting.leave(&gone);
+                lock(&forgetting.backoff).forget(&key(kind, &gone));
             }
             std::future::ready(())
         });
@@ -233,7 +240,7 @@ where
     F: Future<Output = Result<Action, ReconcileError>>,
 {
     let running = context.metrics.reconcile(kind);
-    let key = key(kind, &*object);
+    let key = key(kind, &ObjectName::of(object.meta()));
     let outcome = reconcile(object, Arc::clone(&context)).await;
     running.end(if outcome.is_ok() { Outcome::Ok } else { Outcome::Error });
     if outcome.is_ok() {
@@ -252,13 +259,13 @@ fn pause<K: Resource<DynamicType = ()>>(
     context.metrics.reconcile_failed(kind, error.reason());
     let name = ObjectName::of(object.meta());
     let generation = object.meta().generation;
-    let delay = lock(&context.backoff).failed(key(kind, object), generation, random::bits());
+    let delay = lock(&context.backoff).failed(key(kind, &name), generation, random::bits());
     tracing::warn!(kind = kind.as_str(), object = %name, %error, again_in = ?delay, "reconcile failed");
     Action::requeue(delay)
 }
 
-fn key<K: Resource<DynamicType = ()>>(kind: Kind, object: &DeserializeGuard<K>) -> String {
-    format!("{} {}", kind.as_str(), ObjectName::of(object.meta()))
+fn key(kind: Kind, name: &ObjectName) -> String {
+    format!("{} {name}", kind.as_str())
 }
 
 /// The names of a queue, as a controller takes them.

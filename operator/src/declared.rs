@@ -8,7 +8,6 @@ use std::{sync::Arc, time::Duration};
 
 use crds::{
     condition::{Condition, ConditionType, Reason},
-    fold::Outcome,
     reference::{ClusterRef, ObjectName},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -18,7 +17,7 @@ use kube::{
     runtime::controller::Action,
 };
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
@@ -80,6 +79,8 @@ pub(crate) enum Judgement {
     Say { findings: [Finding; 2], revision: Option<String> },
     /// What it says is right, or soon will be: look again after this time.
     Wait(Duration),
+    /// The cluster's reconcile will have something to say, and wakes whom that concerns.
+    Await,
 }
 
 /// What a judgement is made from.
@@ -110,8 +111,11 @@ pub(crate) fn judge(known: &Known<'_>) -> Judgement {
         return refused(Reason::TargetNotFound, &message);
     }
     let Some(verdict) = known.verdict.filter(|verdict| verdict.generation == known.generation) else {
-        if !known.conditions.is_empty() || known.age < DOUBT {
-            return Judgement::Wait(DOUBT);
+        if !known.conditions.is_empty() {
+            return Judgement::Await;
+        }
+        if known.age < DOUBT {
+            return Judgement::Wait(DOUBT - known.age);
         }
         let message = format!("the cluster {cluster} has not been reconciled with it yet");
         return say(
@@ -194,7 +198,10 @@ pub async fn reconcile<K: Declared>(
     }
     let name = ObjectName::of(meta);
     match &object.0 {
-        Ok(declared) => say_of(declared, &name, &context).await,
+        Ok(declared) => {
+            context.readable(&K::source(name.clone()));
+            say_of(declared, &name, &context).await
+        }
         Err(invalid) => {
             let message = format!(
                 "the object cannot be read, and is left out: {}: correct it, or replace it under the present definition",
@@ -203,10 +210,8 @@ pub async fn reconcile<K: Declared>(
             let Judgement::Say { findings, .. } = refused(Reason::Invalid, &message) else {
                 return Ok(Action::await_change());
             };
-            if context.unreadable(K::source(name.clone()), meta.resource_version.as_deref()) {
-                let said = conditions::merge(&[], &findings, meta.generation, &Time(clock::now()));
-                let status = json!({"observedGeneration": meta.generation, "conditions": said});
-                status::write::<K>(&context.client, &name, &status).await?;
+            if context.unreadable(K::source(name.clone()), meta) {
+                status::tell::<K>(&context.client, meta, &findings).await?;
                 context.events.tell(&meta_reference::<K>(meta), Told::Invalid, &message);
             }
             Ok(Action::await_change())
@@ -240,6 +245,7 @@ async fn say_of<K: Declared>(
     let (mut findings, mut revision) = match judgement {
         Judgement::Say { findings, revision } => (findings, revision),
         Judgement::Wait(time) => return Ok(Action::requeue(time)),
+        Judgement::Await => return Ok(Action::await_change()),
     };
     if let (Some(why), Truth::True) = (K::UNSERVED, findings[1].status) {
         findings[1] = Finding::new(ConditionType::Programmed, Truth::False, Reason::Pending, why);
@@ -252,9 +258,7 @@ async fn say_of<K: Declared>(
         status::write::<K>(&context.client, name, &said).await?;
         tell(object, context, before, &outlook.conditions);
     }
-    // Whoever is late is named after a while.
-    let late = verdict.is_some_and(|verdict| verdict.outcome == Outcome::Accepted && !verdict.in_force());
-    Ok(if late { Action::requeue(crate::board::LATE) } else { Action::await_change() })
+    Ok(Action::await_change())
 }
 
 /// Tells people of what has changed.

@@ -23,6 +23,16 @@ pub enum Source {
     Policy(ObjectName),
 }
 
+impl Source {
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &ObjectName {
+        match self {
+            Self::Limit(name) | Self::Policy(name) => name,
+        }
+    }
+}
+
 /// Where an entry stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Since {

@@ -176,7 +176,14 @@ async fn serve(kept: &Mutex<Kept>, request: Request<Body>) -> Response<Body> {
         }
         Method::PATCH => {
             let mut object = body;
+            let before = kept.objects.get(place);
+            let generation = before.and_then(|before| before["metadata"]["generation"].as_i64()).unwrap_or(0);
+            let changed = before.is_none_or(|before| before["spec"] != object["spec"]);
             object["metadata"]["uid"] = json!(place);
+            object["metadata"]["generation"] = json!(generation + i64::from(changed));
+            if let Some(status) = before.map(|before| before["status"].clone()).filter(Value::is_object) {
+                object["status"] = status;
+            }
             kept.objects.insert(place.to_owned(), object.clone());
             answer(200, &object)
         }

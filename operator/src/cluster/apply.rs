@@ -3,9 +3,10 @@
 //! An object is sent only when we want something else than before, or when somebody has changed what
 //! the API server made of it. So a cluster at rest costs no calls, and foreign edits are put back.
 
-use crds::reference::ObjectName;
+use crds::{cluster::RateLimitCluster, reference::ObjectName};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client, Resource as _, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
     core::DynamicObject,
 };
@@ -28,6 +29,14 @@ pub enum ApplyError {
         "{kind} {name} is there already and does not belong to this cluster: delete or rename it, or give the cluster another name"
     )]
     Foreign {
+        /// Its kind.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
+    /// It is that of a cluster of the same name that was deleted a moment ago.
+    #[error("{kind} {name} of an earlier cluster of this name is still being removed")]
+    Leaving {
         /// Its kind.
         kind: String,
         /// Its name.
@@ -115,19 +124,20 @@ impl Applier<'_> {
             Api::namespaced_with(self.client.clone(), &self.cluster.namespace, resource);
         match seen {
             Some(seen) => self.must_be_ours(&*seen, kind)?,
-            None if known.is_none() => {
+            None => {
                 let there = api.get_metadata_opt(name).await;
                 let there = there.map_err(|cause| ApplyError::of("reading", kind, name, cause))?;
                 if let Some(there) = there {
                     self.must_be_ours(&there, kind)?;
                 }
             }
-            None => {}
         }
         let params = PatchParams::apply(FIELD_MANAGER).force();
         let made = api.patch(name, &params, &Patch::Apply(&prepared.body)).await;
         let made = made.map_err(|cause| ApplyError::of("applying", kind, name, cause))?;
-        self.memory.applied.insert(key, Applied { wanted, made: fingerprint::of_object(&made) });
+        let applied =
+            Applied { wanted, made: fingerprint::of_object(&made), generation: made.metadata.generation };
+        self.memory.applied.insert(key, applied);
         tracing::debug!(cluster = %self.cluster, kind, name, "applied");
         Ok(())
     }
@@ -178,6 +188,12 @@ impl Applier<'_> {
     fn must_be_ours(&self, there: &impl ResourceExt, kind: &str) -> Result<(), ApplyError> {
         if owned_by(there, self.uid) {
             return Ok(());
+        }
+        let earlier = |owner: &OwnerReference| {
+            owner.kind == RateLimitCluster::kind(&()) && owner.name == self.cluster.name
+        };
+        if there.owner_references().iter().any(earlier) {
+            return Err(ApplyError::Leaving { kind: kind.to_owned(), name: there.name_any() });
         }
         Err(ApplyError::Foreign { kind: kind.to_owned(), name: there.name_any() })
     }

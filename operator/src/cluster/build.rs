@@ -15,7 +15,7 @@ use k8s_openapi::{
         policy::v1::PodDisruptionBudget,
         rbac::v1::{Role, RoleBinding},
     },
-    apimachinery::pkg::apis::meta::v1::LabelSelector,
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference},
 };
 use kube::core::{DynamicObject, ObjectMeta};
 
@@ -26,7 +26,7 @@ pub use self::{
     stateful_set::hand_over_replicas,
 };
 use super::validate::{Scale, ValidatedCluster};
-use crate::names::{LabelValue, VERSION_LABEL};
+use crate::names::{ClusterName, LabelValue, VERSION_LABEL};
 
 mod autoscaler;
 mod config_map;
@@ -107,13 +107,14 @@ impl Resources {
             Prepared::of(&self.disruption_budget)?,
             Prepared::of(&self.network_policy)?,
         ];
-        if let Some(monitor) = &self.service_monitor {
-            prepared.push(Prepared::dynamic(monitor, service_monitor::resource())?);
-        }
         prepared.push(Prepared::of(&self.stateful_set)?);
         // After its target, or its first look finds none.
         if let Some(autoscaler) = &self.autoscaler {
             prepared.push(Prepared::of(autoscaler)?);
+        }
+        // Last, since its kind may be gone from the API server while all else is well.
+        if let Some(monitor) = &self.service_monitor {
+            prepared.push(Prepared::dynamic(monitor, service_monitor::resource())?);
         }
         Ok(prepared)
     }
@@ -137,14 +138,20 @@ fn absent(cluster: &ValidatedCluster) -> Vec<Named> {
 
 /// What all children have in common: the cluster's namespace, labels and ownership.
 fn metadata(cluster: &ValidatedCluster, name: impl Into<String>) -> ObjectMeta {
-    let mut labels = cluster.name.labels();
+    let mut meta = child(&cluster.name, &cluster.namespace, &cluster.owner, name.into());
+    let labels = meta.labels.get_or_insert_default();
     let version = cluster.image.tag.as_deref().and_then(|tag| tag.parse::<LabelValue>().ok());
     labels.extend(version.map(|version| (VERSION_LABEL.to_owned(), version.into())));
+    meta
+}
+
+/// What every child has, whoever its cluster is.
+fn child(cluster: &ClusterName, namespace: &str, owner: &OwnerReference, name: String) -> ObjectMeta {
     ObjectMeta {
-        name: Some(name.into()),
-        namespace: Some(cluster.namespace.clone()),
-        labels: Some(labels),
-        owner_references: Some(vec![cluster.owner.clone()]),
+        name: Some(name),
+        namespace: Some(namespace.to_owned()),
+        labels: Some(cluster.labels()),
+        owner_references: Some(vec![owner.clone()]),
         ..ObjectMeta::default()
     }
 }

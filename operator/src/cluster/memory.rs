@@ -36,6 +36,8 @@ pub struct Memory {
     pub said: Option<RateLimitClusterStatus>,
     /// The generation whose warnings were told.
     pub warned: Option<i64>,
+    /// Since when the pods have not all run the document.
+    pub unsettled_since: Option<Instant>,
     /// When numbers that move were last written.
     pub numbers_at: Option<Instant>,
     /// Since when the pods' rings have differed.
@@ -58,6 +60,8 @@ pub struct Applied {
     pub wanted: u64,
     /// Of what the API server made of it.
     pub made: u64,
+    /// The generation that it had then, where its kind has one.
+    pub generation: Option<i64>,
 }
 
 impl Memory {

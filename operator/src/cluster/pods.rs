@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crds::report::PodReport;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use kube::ResourceExt as _;
 use tokio::time::Instant;
@@ -24,24 +25,29 @@ pub struct PodView {
     pub ready_for: Duration,
     /// What it said last.
     pub report: Option<PodReport>,
-    /// Whether its word is of now. A pod whose stream broke is asked again; until it answers, what it said
-    /// last is what is known.
+    /// Whether its stream is open.
     pub heard: bool,
 }
 
 impl PodView {
-    /// What is known of a pod at `now`, by the calendar.
+    /// What is known of a pod at `now`, by the calendar and by the other clock. What a pod said before its
+    /// stream broke holds for a while, in which it is asked again.
     #[must_use]
-    pub fn of(pod: &Pod, heard: Heard, now: jiff::Timestamp) -> Self {
+    pub fn of(pod: &Pod, heard: Heard, now: (Timestamp, Instant)) -> Self {
         let condition = ready_condition(pod);
         let leaving = pod.metadata.deletion_timestamp.is_some();
         let ready = !leaving && condition.is_some_and(|condition| condition.status == "True");
         let since = condition.and_then(|condition| condition.last_transition_time.as_ref());
         let ready_for = since.filter(|_| ready).map_or(Duration::ZERO, |since| {
-            Duration::try_from(now.duration_since(since.0)).unwrap_or_default()
+            Duration::try_from(now.0.duration_since(since.0)).unwrap_or_default()
         });
         let current = heard.is_current();
-        Self { name: pod.name_any(), ready, ready_for, report: heard.into_report(), heard: current }
+        let holds = match &heard {
+            Heard::Lost { since, .. } => now.1.saturating_duration_since(*since) < MEMORY,
+            Heard::Never | Heard::Report { .. } => true,
+        };
+        let report = if holds { heard.into_report() } else { None };
+        Self { name: pod.name_any(), ready, ready_for, report, heard: current }
     }
 
     /// The pod as the board needs it.
@@ -67,6 +73,8 @@ fn ready_condition(pod: &Pod) -> Option<&PodCondition> {
     conditions.iter().find(|condition| condition.type_ == "Ready")
 }
 
+/// How long what a pod said holds when it is heard no more.
+const MEMORY: Duration = Duration::from_secs(10);
 /// How long rings may differ: endpoints travel, and pods come and go one after the other.
 const RINGS_SETTLE: Duration = Duration::from_secs(10);
 

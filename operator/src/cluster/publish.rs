@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use crds::{cluster::RateLimitCluster, condition::Reason, fold::Outcome, reference::ObjectName};
 
+use kube::Resource as _;
+
 use super::{
     dereference::{Declarations, Declared},
     memory::Memory,
@@ -18,7 +20,8 @@ use crate::{
     wake::Wake,
 };
 
-/// Pins the verdicts up and wakes those objects of which something else is known now.
+/// Pins the verdicts up and wakes those objects of which something else is known now. Returns whether any
+/// waits for pods.
 pub async fn verdicts(
     context: &Context,
     name: &ObjectName,
@@ -27,7 +30,7 @@ pub async fn verdicts(
     pods: &[PodView],
     memory: &Memory,
     fault: Option<&Fault>,
-) {
+) -> bool {
     let now = clock::instant();
     let before = context.board.of(name);
     let hashes: HashMap<Source, u64> = entries(&declarations.folded.document).collect();
@@ -65,6 +68,29 @@ pub async fn verdicts(
             verdicts.insert(source, verdict);
         }
     }
+    let waiting = verdicts.values().any(|verdict| verdict.outcome.is_accepted() && !verdict.in_force());
+    pin(context, name, verdicts).await;
+    waiting
+}
+
+/// Says of everything that names the cluster that nothing becomes of it, since the cluster is so.
+pub async fn none(context: &Context, name: &ObjectName, so: &str) {
+    let now = clock::instant();
+    let outcome = Outcome::Invalid { message: format!("the cluster {name} {so}") };
+    let (limits, policies) = context.caches.declared(name);
+    let limits =
+        limits.iter().map(|limit| (Source::Limit(ObjectName::of(limit.meta())), limit.meta().generation));
+    let policies = policies
+        .iter()
+        .map(|policy| (Source::Policy(ObjectName::of(policy.meta())), policy.meta().generation));
+    let verdicts = limits.chain(policies).map(|(source, generation)| {
+        let progress = Progress::Waiting { reason: Reason::Pending, message: "not accepted".to_owned() };
+        (source, Verdict { generation, outcome: outcome.clone(), progress, since: now })
+    });
+    pin(context, name, verdicts.collect()).await;
+}
+
+async fn pin(context: &Context, name: &ObjectName, verdicts: HashMap<Source, Verdict>) {
     for source in context.board.pin(name, verdicts) {
         context.wakes.wake(Wake::Declared(source), &context.caches).await;
     }

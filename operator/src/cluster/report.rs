@@ -18,7 +18,7 @@ use super::{
     dereference::Declarations,
     memory::Memory,
     pods::{PodView, rings_differ, rings_stay_apart},
-    status::{Facts, Fault, status, worth_writing},
+    status::{Facts, Fault, status as status_of, worth_writing},
     validate::ValidatedCluster,
 };
 use crate::{
@@ -29,26 +29,22 @@ use crate::{
     events::Reason as Told,
     names::HTTP_PORT,
     reports::PodTarget,
-    status::write as write_status,
+    status::{self, write as write_status},
 };
 
 /// How soon a cluster whose state is about to be told is looked at again.
 const SOON: Duration = Duration::from_secs(5);
 
 /// Follows the cluster's pods, and says how they are.
-pub fn pods(context: &Context, name: &ObjectName, memory: &mut Memory) -> Vec<PodView> {
+pub fn pods(context: &Context, name: &ObjectName) -> Vec<PodView> {
     let pods = context.caches.pods_of(name);
     context.reports.follow(name, pods.iter().filter_map(|pod| target(pod)));
-    let now = clock::now();
+    let now = (clock::now(), clock::instant());
     let view = |pod: &Arc<Pod>| {
         let heard = context.reports.heard(name, &pod.uid()?);
         Some(PodView::of(pod, heard, now))
     };
-    let views: Vec<PodView> = pods.iter().filter_map(view).collect();
-    let now = clock::instant();
-    memory.rings_differ_since =
-        if rings_differ(&views) { memory.rings_differ_since.or(Some(now)) } else { None };
-    views
+    pods.iter().filter_map(view).collect()
 }
 
 /// Where a pod reports, once it runs.
@@ -91,6 +87,8 @@ pub struct Seen<'a> {
     pub declarations: &'a Declarations,
     /// Its pods.
     pub pods: &'a [PodView],
+    /// What was tried and will be tried again.
+    pub failed: Option<String>,
     /// What went wrong.
     pub fault: Option<Fault>,
 }
@@ -105,9 +103,11 @@ pub async fn write(
     seen: Seen<'_>,
     memory: &mut Memory,
 ) -> Result<Option<Duration>, ReconcileError> {
-    let Seen { cluster, validated, declarations, pods, fault } = seen;
+    let Seen { cluster, validated, declarations, pods, failed, fault } = seen;
     let name = ObjectName::of(&cluster.metadata);
     let now = clock::instant();
+    memory.rings_differ_since =
+        if rings_differ(pods) { memory.rings_differ_since.or(Some(now)) } else { None };
     let folded = &declarations.folded;
     let set = context.caches.stateful_sets.get(&name);
     let facts = Facts {
@@ -125,11 +125,18 @@ pub async fn write(
         revision: memory.ledger.revision(),
         document_waits: memory.ledger.revision() != folded.document.revision,
         accepted: (folded.document.rate_limits.len(), folded.document.backpressure_policies.len()),
+        failed,
+        applied_generation: memory
+            .applied
+            .get(&("statefulsets".to_owned(), name.name.clone()))
+            .and_then(|applied| applied.generation),
         fault,
         rings_apart: rings_stay_apart(memory.rings_differ_since, now),
     };
     let known = memory.said.clone().or_else(|| cluster.status.clone()).unwrap_or_default();
-    let after = status(&facts, &known.conditions, &Time(clock::now()));
+    let after = status_of(&facts, &known.conditions, &Time(clock::now()));
+    let unsettled = conditions::holds(&after.conditions, ConditionType::Progressing);
+    memory.unsettled_since = if unsettled { memory.unsettled_since.or(Some(now)) } else { None };
     if let Some(left) = on_its_way(memory, &known, &after, now) {
         return Ok(Some(left));
     }
@@ -149,8 +156,8 @@ pub async fn write(
     Ok(memory.rings_differ_since.map(|_| SOON))
 }
 
-/// How long a document that was just published may still be on its way before the status says so. A
-/// cluster that is ready stays so, to who looks at it, while a limit changes.
+/// How long a document may still be on its way before the status says so. A cluster that is ready stays
+/// so, to who looks at it, while a limit changes.
 fn on_its_way(
     memory: &Memory,
     known: &RateLimitClusterStatus,
@@ -158,7 +165,7 @@ fn on_its_way(
     now: Instant,
 ) -> Option<Duration> {
     const PATIENCE: Duration = Duration::from_secs(1);
-    let left = (memory.published_at? + PATIENCE).saturating_duration_since(now);
+    let left = (memory.unsettled_since? + PATIENCE).saturating_duration_since(now);
     let lagging = conditions::holds(&known.conditions, ConditionType::Ready)
         && known.observed_generation == after.observed_generation
         && known.summary == after.summary
@@ -193,9 +200,7 @@ pub async fn unreadable(
         Finding::new(ConditionType::Ready, false, Reason::Invalid, message.clone()),
         Finding::new(ConditionType::Degraded, true, Reason::Invalid, message),
     ];
-    let said = conditions::merge(&[], &findings, meta.generation, &Time(clock::now()));
-    let status = json!({"observedGeneration": meta.generation, "conditions": said});
-    write_status::<RateLimitCluster>(&context.client, &ObjectName::of(meta), &status).await?;
+    status::tell::<RateLimitCluster>(&context.client, meta, &findings).await?;
     memory.unreadable_at = meta.generation;
     Ok(Action::await_change())
 }

@@ -44,6 +44,10 @@ pub struct Facts<'a> {
     pub document_waits: bool,
     /// RateLimits and BackpressurePolicies that are accepted.
     pub accepted: (usize, usize),
+    /// What was tried and will be tried again.
+    pub failed: Option<String>,
+    /// The generation of the StatefulSet that was applied last.
+    pub applied_generation: Option<i64>,
     /// What went wrong.
     pub fault: Option<Fault>,
     /// Whether the pods' rings have been different for long.
@@ -101,7 +105,8 @@ fn findings(facts: &Facts<'_>, ready: i32, wanted: i32) -> Vec<Finding> {
         not_ready(&progressing)
     } else if let Some(what) = unfinished(facts, ready, wanted) {
         // Nothing is under way, as when the cluster is paused, and yet it is not what it shall be.
-        Finding::new(ConditionType::Ready, false, progressing.reason, what)
+        let message = if facts.cluster.spec.paused { format!("spec.paused is true; {what}") } else { what };
+        Finding::new(ConditionType::Ready, false, progressing.reason, message)
     } else {
         let message = format!("{ready}/{wanted} pods are ready and run revision {}", facts.revision);
         Finding::new(ConditionType::Ready, true, Reason::UpToDate, message)
@@ -132,6 +137,9 @@ fn progressing(facts: &Facts<'_>, ready: i32, wanted: i32) -> Finding {
 
 /// What is not yet as it shall be.
 fn unfinished(facts: &Facts<'_>, ready: i32, wanted: i32) -> Option<String> {
+    if let Some(failed) = &facts.failed {
+        return Some(failed.clone());
+    }
     if let Some(what) = rollout(facts, wanted) {
         return Some(what);
     }
@@ -139,7 +147,7 @@ fn unfinished(facts: &Facts<'_>, ready: i32, wanted: i32) -> Option<String> {
         return Some(format!("{ready}/{wanted} pods are ready"));
     }
     if facts.document_waits || facts.revision.is_empty() {
-        return Some("the document is being written".to_owned());
+        return Some("a newer document waits to be written".to_owned());
     }
     let late = facts.pods.iter().filter(|pod| pod.ready && pod.revision() != Some(facts.revision));
     let late: Vec<&str> = late.map(|pod| pod.name.as_str()).take(5).collect();
@@ -153,7 +161,9 @@ fn unfinished(facts: &Facts<'_>, ready: i32, wanted: i32) -> Option<String> {
 fn rollout(facts: &Facts<'_>, wanted: i32) -> Option<String> {
     let Some(set) = facts.set else { return Some("the StatefulSet is not there yet".to_owned()) };
     let status = set.status.as_ref()?;
-    if status.observed_generation < set.metadata.generation {
+    // What the cache shows may be older than what was applied.
+    let applied = set.metadata.generation.max(facts.applied_generation);
+    if status.observed_generation < applied {
         return Some("the StatefulSet has not been seen by its controller yet".to_owned());
     }
     if status.replicas != wanted {

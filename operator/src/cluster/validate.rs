@@ -64,6 +64,35 @@ impl DrainTimes {
     }
 }
 
+/// Who a cluster is, whatever else is wrong with it: enough to tell its pods a document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identity {
+    pub(super) name: ClusterName,
+    pub(super) namespace: String,
+    pub(super) owner: OwnerReference,
+}
+
+impl Identity {
+    /// Who `cluster` is; nothing where its name cannot be that of its children.
+    #[must_use]
+    pub fn of(cluster: &RateLimitCluster) -> Option<Self> {
+        let (name, namespace, owner) = identity(cluster, &mut Findings::default())?;
+        Some(Self { name, namespace, owner })
+    }
+
+    /// The cluster's name.
+    #[must_use]
+    pub fn name(&self) -> &ClusterName {
+        &self.name
+    }
+
+    /// Who owns the children.
+    #[must_use]
+    pub fn owner(&self) -> &OwnerReference {
+        &self.owner
+    }
+}
+
 /// A cluster about which nothing is left to be found wrong: [`build`](super::build::build) cannot
 /// fail on it. Only [`validate`] makes one.
 #[derive(Clone, Debug, PartialEq)]

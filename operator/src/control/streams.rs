@@ -30,6 +30,9 @@ use crate::{
     watch,
 };
 
+/// Objects of ours in one answer.
+const PAGE: u32 = 16;
+
 /// The ends of the stores into which watches write.
 type Writers<K> = Vec<(Scope, Writer<K>)>;
 
@@ -113,8 +116,9 @@ fn child_kinds(service_monitors: bool) -> Vec<ApiResource> {
     kinds
 }
 
-/// Whether the API server knows ServiceMonitors. Where it cannot be asked, it is taken not to.
-pub(super) async fn knows_service_monitors(client: &Client) -> bool {
+/// Whether the API server knows ServiceMonitors. Where it cannot be asked, it is taken not to, until it is
+/// asked again.
+pub(crate) async fn knows_service_monitors(client: &Client) -> bool {
     let resource = build::service_monitor_resource();
     match client.list_api_group_resources(&resource.api_version).await {
         Ok(known) => known.resources.iter().any(|known| known.kind == resource.kind),
@@ -150,7 +154,8 @@ impl AllWriters {
                     None => Api::all_with(context.client.clone(), &resource),
                     Some(namespace) => Api::namespaced_with(context.client.clone(), namespace, &resource),
                 };
-                let stream = watcher(api, owned.clone()).modify(fingerprint::trim);
+                // Whole ConfigMaps come with a page, and a document has many; the cache keeps none of it.
+                let stream = watcher(api, owned.clone().page_size(PAGE)).modify(fingerprint::trim);
                 start.drive(stream, writer, "children", concerns::Owned);
             }
         }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crds::{limit::RateLimit, reference::ObjectName};
-use kube::{core::DeserializeGuard, runtime::watcher::Event};
+use kube::{
+    core::DeserializeGuard,
+    runtime::{controller::Action, watcher::Event},
+};
 use serde_json::{Value, json};
 
 use super::reconcile;
@@ -32,6 +35,8 @@ fn begin(objects: &[Value]) -> Scenario {
     see(&mut scenario.writers.clusters, json!(fixture::cluster(json!({}))));
     for object in objects {
         see(&mut scenario.writers.limits, object.clone());
+        let name = object["metadata"]["name"].as_str().unwrap();
+        scenario.put(&format!("ratelimits/{name}"), object.clone());
     }
     scenario
 }
@@ -43,9 +48,13 @@ async fn run_cluster(scenario: &Scenario) {
 }
 
 async fn run(scenario: &Scenario, name: &str) {
+    act(scenario, name).await;
+}
+
+async fn act(scenario: &Scenario, name: &str) -> Action {
     let name = ObjectName { namespace: "edge".into(), name: name.into() };
     let object = scenario.context.caches.limits.get(&name).unwrap();
-    reconcile::<RateLimit>(object, Arc::clone(&scenario.context)).await.unwrap();
+    reconcile::<RateLimit>(object, Arc::clone(&scenario.context)).await.unwrap()
 }
 
 /// Status and reason of Accepted and Programmed, and the message of the first.
@@ -85,7 +94,7 @@ async fn an_object_that_cannot_be_read_is_told_so_once_and_does_not_stop_the_oth
     assert_eq!(told, "False=Invalid False=Invalid");
     assert!(message.contains("cannot be read") && message.contains("many"), "{message}");
     run(&scenario, "broken").await;
-    assert_eq!(scenario.calls(), ["PATCH ratelimits/broken/status"]);
+    assert_eq!(scenario.calls(), ["GET ratelimits/broken", "PATCH ratelimits/broken/status"]);
     run(&scenario, "a").await;
     assert_eq!(said(&scenario, "a").0, "True=Accepted False=NoReadyPods");
 }
@@ -134,4 +143,49 @@ async fn a_status_concerns_no_cluster_and_a_change_concerns_the_old_one_too() {
     moved["metadata"]["generation"] = json!(2);
     moved["spec"]["clusterRef"]["name"] = json!("other");
     assert_eq!(of(moved), (vec!["other".to_owned(), "main".to_owned()], true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_broken_in_another_way_is_told_anew() {
+    let broken = object("broken", &json!({"clusterRef": {"name": "main"}, "limit": "many"}));
+    let mut scenario = begin(&[broken]);
+    run(&scenario, "broken").await;
+    scenario.calls();
+    let mut again =
+        object("broken", &json!({"clusterRef": {"name": "main"}, "limit": 1, "duration": "soon"}));
+    again["metadata"]["generation"] = json!(2);
+    again["metadata"]["resourceVersion"] = json!("9");
+    see(&mut scenario.writers.limits, again);
+    run(&scenario, "broken").await;
+    assert_eq!(scenario.calls(), ["GET ratelimits/broken", "PATCH ratelimits/broken/status"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_a_cluster_that_cannot_be_read_is_told_so() {
+    let mut scenario = begin(&[limit("a")]);
+    run_cluster(&scenario).await;
+    run(&scenario, "a").await;
+    let mut known = limit("a");
+    known["status"] = scenario.object("ratelimits/a")["status"].clone();
+    known["metadata"]["generation"] = json!(2);
+    known["spec"]["limit"] = json!(8);
+    see(&mut scenario.writers.limits, known);
+    let mut unreadable = json!(fixture::cluster(json!({})));
+    unreadable["metadata"]["generation"] = json!(2);
+    unreadable["spec"]["replicas"] = json!("many");
+    see(&mut scenario.writers.clusters, unreadable);
+    scenario.context.declarations_changed();
+    run_cluster(&scenario).await;
+    run(&scenario, "a").await;
+    assert_eq!(scenario.calls(), ["PATCH ratelimits/a/status"]);
+    let (told, message) = said(&scenario, "a");
+    assert_eq!(told, "False=Invalid False=Invalid");
+    assert_eq!(message, "the cluster edge/main cannot be read");
+    // Said once, it is not said again, and nobody asks again and again.
+    let mut known = scenario.object("ratelimits/a");
+    known["metadata"]["generation"] = json!(2);
+    known["spec"]["limit"] = json!(8);
+    see(&mut scenario.writers.limits, known);
+    assert_eq!(act(&scenario, "a").await, Action::await_change());
+    assert_eq!(scenario.calls(), [""; 0]);
 }

@@ -1,4 +1,4 @@
-use crds::reference::ObjectName;
+use crds::{fold::Outcome, reference::ObjectName};
 use jiff::Timestamp;
 
 use super::*;
@@ -53,7 +53,7 @@ impl Scene {
 fn said(judgement: Judgement) -> [(Truth, Reason, String); 2] {
     match judgement {
         Judgement::Say { findings, .. } => findings.map(|found| (found.status, found.reason, found.message)),
-        Judgement::Wait(time) => panic!("waits {time:?}"),
+        other => panic!("says nothing: {other:?}"),
     }
 }
 

@@ -6,7 +6,7 @@ use crds::{
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::{super::validate::ValidatedCluster, Named, metadata};
+use super::{super::validate::Identity, Named, child};
 
 /// Why a document cannot be told to a cluster's pods.
 #[derive(Debug, thiserror::Error)]
@@ -25,12 +25,12 @@ pub enum DocumentPartsError {
 /// # Errors
 /// Where the document does not fit.
 pub fn document_parts(
-    cluster: &ValidatedCluster,
+    cluster: &Identity,
     document: &DaemonDocument,
 ) -> Result<Vec<ConfigMap>, DocumentPartsError> {
     let parts = part::split(&document.revision, &document.render()?)?;
     let config_maps = parts.into_iter().enumerate().map(|(index, part)| ConfigMap {
-        metadata: metadata(cluster, cluster.name.document_part(index)),
+        metadata: child(&cluster.name, &cluster.namespace, &cluster.owner, cluster.name.document_part(index)),
         data: Some(part.into_data()),
         ..ConfigMap::default()
     });
@@ -39,7 +39,7 @@ pub fn document_parts(
 
 /// The ConfigMaps that a document of so many `parts` does without.
 #[must_use]
-pub fn surplus_parts(cluster: &ValidatedCluster, parts: usize) -> Vec<Named> {
+pub fn surplus_parts(cluster: &Identity, parts: usize) -> Vec<Named> {
     (parts..MAX_PARTS)
         .map(|index| Named::of::<ConfigMap>(&cluster.namespace, &cluster.name.document_part(index)))
         .collect()

@@ -81,7 +81,7 @@ fn pods_come_after_what_they_need() {
     assert_eq!(kinds(json!({})), [&always[..], &["StatefulSet"]].concat());
     assert_eq!(
         kinds(full()),
-        [&always[..], &["ServiceMonitor", "StatefulSet", "HorizontalPodAutoscaler"]].concat()
+        [&always[..], &["StatefulSet", "HorizontalPodAutoscaler", "ServiceMonitor"]].concat()
     );
 }
 
@@ -156,7 +156,7 @@ fn equal_bodies_have_equal_hashes_and_others_have_not() {
 fn replicas_are_rendered_only_where_they_are_ours() {
     let cluster = checked(full());
     let replicas =
-        |replicas| build(&cluster, replicas).prepare().unwrap()[8].body["spec"].get("replicas").cloned();
+        |replicas| build(&cluster, replicas).prepare().unwrap()[7].body["spec"].get("replicas").cloned();
     assert_eq!(replicas(cluster.replicas(false)), Some(json!(3)));
     assert_eq!(replicas(cluster.replicas(true)), None);
 }

@@ -51,6 +51,8 @@ fn facts<'a>(cluster: &'a RateLimitCluster, set: Option<&'a StatefulSet>, pods: 
         revision: REVISION,
         document_waits: false,
         accepted: (12, 1),
+        failed: None,
+        applied_generation: None,
         fault: None,
         rings_apart: false,
     }

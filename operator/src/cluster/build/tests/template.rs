@@ -10,7 +10,7 @@ use crds::{
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 
 use super::*;
-use crate::cluster::{build::environment::RESERVED, fixture::cluster, validate::ValidatedCluster};
+use crate::cluster::{build::environment::RESERVED, fixture::cluster, validate::Identity};
 
 fn template(spec: Value) -> PodTemplateSpec {
     built(spec).stateful_set.spec.template
@@ -77,11 +77,7 @@ fn no_variable_is_empty() {
 }
 
 /// A cluster's document with so many limits.
-fn parts(
-    checked: &ValidatedCluster,
-    spec: Value,
-    limits: usize,
-) -> Vec<k8s_openapi::api::core::v1::ConfigMap> {
+fn parts(spec: Value, limits: usize) -> Vec<k8s_openapi::api::core::v1::ConfigMap> {
     let limits: Vec<RateLimit> = (0..limits)
         .map(|index| {
             let spec = json!({"clusterRef": {"name": "main"}, "limit": index, "duration": "1m"});
@@ -92,7 +88,7 @@ fn parts(
         .collect();
     let folded = fold(&cluster(spec), &limits, [], &NamespaceLabels::new()).unwrap();
     assert_eq!(folded.document.rate_limits.len(), limits.len());
-    document_parts(checked, &folded.document).unwrap()
+    document_parts(&identity(), &folded.document).unwrap()
 }
 
 #[test]
@@ -101,14 +97,14 @@ fn limits_travel_without_the_template() {
     let before = build(&checked, Some(3));
     let mut seen = Vec::new();
     for limits in [0, 1, 5_000] {
-        let parts = parts(&checked, json!({}), limits);
+        let parts = parts(json!({}), limits);
         seen.push(parts.len());
         for (index, part) in parts.iter().enumerate() {
             assert_eq!(part.metadata.name, Some(format!("main-document-{index}")));
             assert_eq!(part.metadata.owner_references, Some(vec![checked.owner().clone()]));
             assert_eq!(part.data.as_ref().unwrap()["parts"], parts.len().to_string());
         }
-        assert_eq!(surplus_parts(&checked, parts.len()).len(), MAX_PARTS - parts.len());
+        assert_eq!(surplus_parts(&identity(), parts.len()).len(), MAX_PARTS - parts.len());
         assert_eq!(build(&checked, Some(3)), before);
     }
     assert!(seen[2] > seen[1], "{seen:?}");
@@ -197,4 +193,8 @@ fn probes_ask_what_they_are_for() {
 fn a_pod_has_time_to_drain() {
     let spec = template(full()).spec.unwrap();
     assert_eq!(spec.termination_grace_period_seconds, Some(5 + 60 + 5));
+}
+
+fn identity() -> Identity {
+    Identity::of(&cluster(json!({}))).unwrap()
 }
