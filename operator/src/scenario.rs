@@ -103,6 +103,11 @@ impl Scenario {
         lock(&self.kept).objects.insert(path.to_owned(), object);
     }
 
+    /// From now on something that is no object is answered so.
+    pub(crate) fn serves(&self, path: &str, answer: Value) {
+        self.put(path, answer);
+    }
+
     /// An object that is there.
     pub(crate) fn object(&self, path: &str) -> Value {
         lock(&self.kept).objects.get(path).cloned().unwrap_or_default()

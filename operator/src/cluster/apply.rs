@@ -148,20 +148,24 @@ impl Applier<'_> {
     /// Where something cannot be deleted.
     pub(crate) async fn delete(&mut self, absent: &[Named]) -> Result<(), ApplyError> {
         for Named { resource, name, .. } in absent {
-            let Some(object) = self.seen(&resource.plural, name) else { continue };
-            if !owned_by(&*object, self.uid) || object.metadata.deletion_timestamp.is_some() {
-                continue;
-            }
+            let key = (resource.plural.clone(), name.clone());
+            let watched = self.caches.children.contains_key(&resource.plural);
+            let uid = match self.seen(&resource.plural, name) {
+                Some(object) if self.is_ours(&*object) => object.uid(),
+                // What nobody watches is there if we have made it.
+                None if !watched && self.memory.applied.contains_key(&key) => None,
+                _ => continue,
+            };
             let api: Api<DynamicObject> =
                 Api::namespaced_with(self.client.clone(), &self.cluster.namespace, resource);
-            let preconditions = Preconditions { uid: object.uid(), ..Preconditions::default() };
+            let preconditions = Preconditions { uid, ..Preconditions::default() };
             let params = DeleteParams::background().preconditions(preconditions);
             match api.delete(name, &params).await {
                 Ok(_) => tracing::info!(cluster = %self.cluster, kind = resource.kind, name, "deleted"),
                 Err(kube::Error::Api(status)) if status.is_not_found() => {}
                 Err(cause) => return Err(ApplyError::of("deleting", &resource.kind, name, cause)),
             }
-            self.memory.applied.remove(&(resource.plural.clone(), name.clone()));
+            self.memory.applied.remove(&key);
         }
         Ok(())
     }
@@ -183,6 +187,11 @@ impl Applier<'_> {
     fn seen(&self, plural: &str, name: &str) -> Option<std::sync::Arc<DynamicObject>> {
         let name = ObjectName { namespace: self.cluster.namespace.clone(), name: name.to_owned() };
         self.caches.children.get(plural)?.get(&name)
+    }
+
+    /// Whether an object belongs to the cluster, and is to stay there.
+    fn is_ours(&self, object: &impl ResourceExt) -> bool {
+        owned_by(object, self.uid) && object.meta().deletion_timestamp.is_none()
     }
 
     fn must_be_ours(&self, there: &impl ResourceExt, kind: &str) -> Result<(), ApplyError> {

@@ -126,7 +126,7 @@ fn absent(cluster: &ValidatedCluster) -> Vec<Named> {
     if matches!(cluster.scale, Scale::Fixed(_)) {
         absent.push(Named::of::<HorizontalPodAutoscaler>(&cluster.namespace, cluster.name.as_str()));
     }
-    if cluster.service_monitor_known && cluster.scrape_interval.is_none() {
+    if cluster.scrape_interval.is_none() {
         absent.push(Named {
             resource: service_monitor::resource(),
             namespace: cluster.namespace.clone(),

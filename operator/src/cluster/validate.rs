@@ -112,7 +112,6 @@ pub struct ValidatedCluster {
     pub(super) drain: DrainTimes,
     /// None where none is wanted, or where there can be none.
     pub(super) scrape_interval: Option<GoDuration>,
-    pub(super) service_monitor_known: bool,
     pub(super) overlay: PodTemplateSpec,
     warnings: Vec<Problem>,
 }
@@ -196,7 +195,6 @@ pub fn validate(cluster: &RateLimitCluster, environment: &Environment) -> Result
         drain,
         scrape_interval: (spec.service_monitor.enabled && environment.service_monitor)
             .then_some(spec.service_monitor.interval),
-        service_monitor_known: environment.service_monitor,
         overlay,
         warnings: std::mem::take(warnings),
     })

@@ -131,7 +131,7 @@ fn what_is_not_asked_for_must_not_be_there() {
 }
 
 #[test]
-fn without_its_kind_a_service_monitor_is_neither_made_nor_deleted() {
+fn without_its_kind_a_service_monitor_is_not_made_and_not_wanted() {
     let environment = crate::cluster::validate::Environment {
         service_monitor: false,
         ..crate::cluster::fixture::environment()
@@ -139,7 +139,8 @@ fn without_its_kind_a_service_monitor_is_neither_made_nor_deleted() {
     let cluster = crate::cluster::fixture::cluster(full());
     let resources = build(&crate::cluster::validate::validate(&cluster, &environment).unwrap(), None);
     assert_eq!(resources.service_monitor, None);
-    assert!(resources.absent.is_empty());
+    let absent: Vec<_> = resources.absent.iter().map(|named| named.resource.kind.as_str()).collect();
+    assert_eq!(absent, ["ServiceMonitor"]);
 }
 
 #[test]

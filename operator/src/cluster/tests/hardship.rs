@@ -210,3 +210,23 @@ async fn changes_without_pause_do_not_hide_that_a_pod_lags() {
     }
     assert_eq!(condition(&scenario, "Ready").0, "False", "{:?}", condition(&scenario, "Ready"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_watches_is_deleted_if_it_was_made() {
+    // Here the kind came after the operator had begun, so no watch shows it.
+    let mut environment = fixture::environment();
+    environment.service_monitor = false;
+    let mut scenario = Scenario::new(environment);
+    scenario.serves("/apis/monitoring.coreos.com/v1", json!({
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "monitoring.coreos.com/v1",
+        "resources": [{"name": "servicemonitors", "singularName": "", "namespaced": true, "kind": "ServiceMonitor", "verbs": []}],
+    }));
+    declare(&mut scenario, json!({"serviceMonitor": {"enabled": true}}), 1);
+    run(&scenario).await.unwrap();
+    assert!(scenario.calls().contains(&"PATCH servicemonitors/main".to_owned()));
+    declare(&mut scenario, json!({}), 2);
+    run(&scenario).await.unwrap();
+    assert!(scenario.calls().contains(&"DELETE servicemonitors/main".to_owned()));
+    run(&scenario).await.unwrap();
+    assert!(!scenario.calls().contains(&"DELETE servicemonitors/main".to_owned()));
+}
