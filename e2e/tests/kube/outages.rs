@@ -1,6 +1,6 @@
 //! The operator dies, the API server goes away: requests go on, and then all converges.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::kube::connection::{say, testbed};
 use e2e::kube::story::{Turn, story};
@@ -32,10 +32,15 @@ async fn when_the_leader_is_killed_another_operator_takes_over() {
         for daemon in &daemons {
             assert_eq!(daemon.hit("kept", "nobody", 0).await.limit, 7);
         }
+        let began = Instant::now();
         place.limit("kept", json!({"limit": 8})).await;
         let next = operator::leader(&place.client, Some(&leader)).await;
         assert_ne!(next, leader);
         place.programmed("kept").await;
+        say(&format!(
+            "leader killed: a change made just then was programmed by another {:.1} s later",
+            began.elapsed().as_secs_f64()
+        ));
         for daemon in &daemons {
             daemon.declares("kept", 8).await;
         }

@@ -22,7 +22,7 @@ const CLIENTS: usize = 8;
 const ALL: Duration = Duration::from_secs(120);
 /// How long nothing happens.
 const IDLE: Duration = Duration::from_secs(15);
-/// The largest the operator may be.
+/// The largest that the operator may be, as it is released; a debug build's program alone is half of that.
 const MEMORY: f64 = 64.0 * 1_048_576.0;
 
 #[tokio::test]
@@ -55,7 +55,9 @@ async fn a_thousand_limits_are_programmed_and_then_the_operator_rests() {
             memory / 1_048_576.0
         ));
         say(&format!("{LIMITS} limits: requests of the operator: {}", show(&after.requests_since(&before))));
-        assert!(memory > 0.0 && memory <= MEMORY, "the operator takes {memory} bytes");
+        let released = std::env::var("IMAGE_PROFILE").map_or(true, |profile| profile == "release");
+        assert!(memory > 0.0, "the operator measures its memory");
+        assert!(!released || memory <= MEMORY, "the operator takes {memory} bytes");
 
         let idle = idle(&metrics).await;
         say(&format!("idle for {IDLE:?}: requests of the operator: {}", show(&idle)));
