@@ -129,6 +129,15 @@ fn progressing(facts: &Facts<'_>, ready: i32, wanted: i32) -> Finding {
         let message = "spec.paused is true: nothing is changed, and documents stay as they are";
         return Finding::new(ConditionType::Progressing, false, Reason::Paused, message);
     }
+    if let Some(fault) = &facts.fault {
+        // What was applied before may still be on its way; after that nothing comes.
+        let held = facts.set.and_then(|set| set.spec.replicas);
+        let message = "nothing more is changed until what Degraded says is put right";
+        return match held.and_then(|held| rollout(facts, held)) {
+            Some(what) => under_way(what),
+            None => Finding::new(ConditionType::Progressing, false, fault.reason, message),
+        };
+    }
     if let Some(what) = unfinished(facts, ready, wanted) {
         return under_way(what);
     }

@@ -139,6 +139,8 @@ fn a_fault_and_a_pause_are_told() {
         (letters.as_str(), reason.as_str(), message.as_str()),
         ("FTFT", "ForeignObject", "Service main is theirs")
     );
+    let said = status(&with_fault, &[], &Time(Timestamp::UNIX_EPOCH)).conditions;
+    assert_eq!(said[2].reason, "ForeignObject", "it is not as declared: {said:?}");
     let paused = cluster(&json!({"paused": true}));
     let status = status(&facts(&paused, Some(&set), &pods), &[], &Time(Timestamp::UNIX_EPOCH));
     assert_eq!(status.conditions[2].reason, "Paused");
@@ -146,6 +148,20 @@ fn a_fault_and_a_pause_are_told() {
     assert_eq!(status.conditions[0].status, "True");
     let (letters, reason, _) = told(&facts(&paused, None, &[]));
     assert_eq!((letters.as_str(), reason.as_str()), ("FFFF", "Paused"));
+}
+
+#[test]
+fn what_waits_for_a_person_is_no_progress() {
+    let fault = Some(Fault { reason: Reason::Invalid, message: "spec.timeZone is Mars/Olympus".into() });
+    let cluster = cluster(&json!({}));
+    // Nothing was ever applied, and nothing will be.
+    assert_eq!(told(&Facts { fault: fault.clone(), ..facts(&cluster, None, &[]) }).0, "FFFT");
+    // More pods are wanted, but nobody is told so.
+    let (more, pods) = (set(2, 2), pods());
+    assert_eq!(told(&Facts { fault: fault.clone(), ..facts(&cluster, Some(&more), &pods[..2]) }).0, "FTFT");
+    // A roll-out that was begun goes on.
+    let begun = set(3, 1);
+    assert_eq!(told(&Facts { fault, ..facts(&cluster, Some(&begun), &pods) }).0, "FTTT");
 }
 
 #[test]
