@@ -4,7 +4,7 @@
 //! waits and never fails a reconcile: events pass through a bounded queue to one task, which sends
 //! them one after the other, so that a thousand objects at once do not crowd out what matters more.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crds::condition::Condition;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -14,7 +14,7 @@ use kube::{
 };
 use tokio::sync::mpsc::{self, Receiver, Sender, error::TrySendError};
 
-use crate::{causes::chain, metrics::Metrics};
+use crate::{causes::chain, fingerprint, metrics::Metrics};
 
 /// Who reports, in every Event.
 const CONTROLLER: &str = "wicketgate.dev/operator";
@@ -186,15 +186,43 @@ impl Events {
     }
 }
 
-async fn publish_all(client: Client, reporter: Reporter, mut waiting: Receiver<Told>, metrics: Arc<Metrics>) {
-    let mut recorder = Recorder::new(client.clone(), reporter.clone());
-    let mut published = 0;
-    while let Some(Told { regarding, reason, note }) = waiting.recv().await {
-        if published == EVENTS_A_RECORDER {
-            recorder = Recorder::new(client.clone(), reporter.clone());
-            published = 0;
+/// Recorders, one after the other. A recorder takes what has another note for a repeat all the same, and the
+/// first note stays. So a warning that says something new gets a new recorder.
+struct Recorders {
+    client: Client,
+    reporter: Reporter,
+    recorder: Recorder,
+    published: usize,
+    /// Fingerprints of the notes of its warnings, by the object's uid and the reason.
+    warned: HashMap<(Option<String>, Reason), u64>,
+}
+
+impl Recorders {
+    fn new(client: Client, reporter: Reporter) -> Self {
+        let recorder = Recorder::new(client.clone(), reporter.clone());
+        Self { client, reporter, recorder, published: 0, warned: HashMap::new() }
+    }
+
+    /// The one to publish this with.
+    fn next(&mut self, told: &Told) -> &Recorder {
+        let key = (told.regarding.uid.clone(), told.reason);
+        let note = fingerprint::of(&told.note);
+        if self.published == EVENTS_A_RECORDER || self.warned.get(&key).is_some_and(|known| *known != note) {
+            *self = Self::new(self.client.clone(), self.reporter.clone());
         }
-        published += 1;
+        if told.reason.is_warning() {
+            self.warned.insert(key, note);
+        }
+        self.published += 1;
+        &self.recorder
+    }
+}
+
+async fn publish_all(client: Client, reporter: Reporter, mut waiting: Receiver<Told>, metrics: Arc<Metrics>) {
+    let mut recorders = Recorders::new(client, reporter);
+    while let Some(told) = waiting.recv().await {
+        let recorder = recorders.next(&told);
+        let Told { regarding, reason, note } = told;
         let event = Event {
             type_: if reason.is_warning() { EventType::Warning } else { EventType::Normal },
             reason: reason.as_str().to_owned(),

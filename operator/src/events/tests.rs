@@ -64,6 +64,38 @@ async fn an_event_that_is_refused_is_counted_and_the_next_is_sent() {
     assert_eq!(metrics.events_lost().get(), 1);
 }
 
+/// Answers the next request with what it brought, and returns its method and its note.
+async fn published(
+    server: &mut tower_test::mock::Handle<Request<Body>, Response<Body>>,
+) -> (Method, String, Value) {
+    let (request, reply) = server.next_request().await.unwrap();
+    let method = request.method().clone();
+    let event = read(request).await;
+    reply.send_response(Response::new(Body::from(event.to_string().into_bytes())));
+    (method, event["note"].as_str().unwrap().to_owned(), event["series"]["count"].clone())
+}
+
+#[tokio::test]
+async fn a_warning_that_says_something_new_is_an_event_of_its_own() {
+    let (service, mut server) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
+    let events = Events::start(Client::new(service, "default"), "operator-0".into(), metrics());
+    for (reason, note, method, count) in [
+        (Reason::Conflicted, "edge/older holds it", Method::POST, Value::Null),
+        (Reason::Conflicted, "edge/older holds it", Method::PATCH, Value::from(2)),
+        (Reason::Conflicted, "edge/oldest holds it", Method::POST, Value::Null),
+        // What is no warning is counted: a limit that changes often has one event.
+        (Reason::Programmed, "since revision 1", Method::POST, Value::Null),
+        (Reason::Programmed, "since revision 2", Method::PATCH, Value::from(2)),
+    ] {
+        events.tell(&limit("checkout"), reason, note);
+        let (made, said, counted) = published(&mut server).await;
+        assert_eq!((made, counted), (method, count), "{reason:?} {note}");
+        if reason.is_warning() {
+            assert_eq!(said, note);
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_does_not_fit_into_the_queue_is_counted() {
     let (events, waiting) = Events::queue(metrics());
