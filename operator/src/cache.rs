@@ -138,6 +138,16 @@ impl Caches {
             .collect()
     }
 
+    /// Whether a namespace is being deleted, as far as that is known: nothing can be made there, and nobody
+    /// will read what is said there.
+    #[must_use]
+    pub fn terminating(&self, namespace: &str) -> bool {
+        let stores = self.namespaces.iter().flat_map(|namespaces| namespaces.stores().values());
+        stores
+            .filter_map(|store| store.get(&ObjectRef::new(namespace)))
+            .any(|namespace| namespace.metadata.deletion_timestamp.is_some())
+    }
+
     /// The pods of a cluster.
     #[must_use]
     pub fn pods_of(&self, cluster: &ObjectName) -> Vec<Arc<Pod>> {

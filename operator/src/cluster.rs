@@ -75,7 +75,7 @@ async fn reconcile_one(
     name: &ObjectName,
     context: &Context,
 ) -> Result<Action, ReconcileError> {
-    if object.meta().deletion_timestamp.is_some() {
+    if object.meta().deletion_timestamp.is_some() || context.caches.terminating(&name.namespace) {
         publish::none(context, name, "is being deleted").await;
         return Ok(Action::await_change());
     }

@@ -193,10 +193,11 @@ pub async fn reconcile<K: Declared>(
     context: Arc<Context>,
 ) -> Result<Action, ReconcileError> {
     let meta = object.meta();
-    if meta.deletion_timestamp.is_some() {
+    let name = ObjectName::of(meta);
+    // Where a namespace goes, clusters may go before what names them: a thousand objects would complain.
+    if meta.deletion_timestamp.is_some() || context.caches.terminating(&name.namespace) {
         return Ok(Action::await_change());
     }
-    let name = ObjectName::of(meta);
     match &object.0 {
         Ok(declared) => {
             context.readable(&K::source(name.clone()));

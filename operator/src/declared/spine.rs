@@ -189,3 +189,24 @@ async fn a_limit_of_a_cluster_that_cannot_be_read_is_told_so() {
     assert_eq!(act(&scenario, "a").await, Action::await_change());
     assert_eq!(scenario.calls(), [""; 0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_made_or_said_in_a_namespace_that_is_being_deleted() {
+    let mut scenario = begin(&[limit("a")]);
+    let mut going = json!({"metadata": {"name": "edge", "resourceVersion": "1"}});
+    see(&mut scenario.writers.namespaces, going.clone());
+    run_cluster(&scenario).await;
+    run(&scenario, "a").await;
+    assert_eq!(scenario.calls(), ["PATCH ratelimits/a/status"]);
+    going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    see(&mut scenario.writers.namespaces, going);
+    let object = scenario.context.caches.clusters.all().remove(0);
+    let action = cluster::reconcile(object, Arc::clone(&scenario.context)).await.unwrap();
+    assert_eq!(action, Action::await_change());
+    // Nor when the cluster has gone before the limit.
+    scenario.writers.clusters[0].1.apply_watcher_event(&Event::Delete(
+        serde_json::from_value(json!(fixture::cluster(json!({})))).unwrap(),
+    ));
+    assert_eq!(act(&scenario, "a").await, Action::await_change());
+    assert_eq!(scenario.calls(), [""; 0]);
+}
