@@ -6,6 +6,7 @@ mod bad_resources;
 mod deletion;
 mod examples;
 mod foreign_edits;
+mod large_document;
 mod limits_travel;
 mod outages;
 mod pod_template;

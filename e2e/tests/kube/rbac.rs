@@ -19,6 +19,8 @@ async fn may(account: &str, namespace: &str, question: &str) -> bool {
     }
     args.extend(question.split_whitespace());
     let outcome = kubectl(&args).await;
+    // Nobody may do anything with a kind that does not exist.
+    assert!(!outcome.stderr.contains("doesn't have a resource type"), "kubectl {args:?}: {}", outcome.stderr);
     match outcome.code {
         Some(0) => true,
         Some(1) if !outcome.stderr.contains("rror") => false,
@@ -93,7 +95,7 @@ async fn the_operator_cannot_read_secrets_or_make_pods() {
             "bind clusterroles.rbac.authorization.k8s.io",
             "deletecollection statefulsets.apps",
             "create serviceaccounts --subresource=token",
-            "impersonate users",
+            "impersonate serviceaccounts",
             "get nodes",
         ] {
             assert!(!may(&account, "*", question).await, "{question}");

@@ -1,10 +1,14 @@
-//! A document that the pods refuse is told with their reason, changes nothing, and is put right.
+//! The status tells the truth: of a document that pods refuse, of a pause, of limits without a pod and of what
+//! this Kubernetes cannot do.
 
 use crds::part::{REVISION_KEY, TEXT_KEY};
+use e2e::kube::awaiting::eventually;
+use e2e::kube::connection::say;
 use e2e::kube::daemons;
 use e2e::kube::objects::text;
-use e2e::kube::place::SOON;
+use e2e::kube::place::{PODS, SOON};
 use e2e::kube::story::{Turn, story};
+use kube::discovery;
 use serde_json::{Value, json};
 
 const CLUSTER: (&str, &str) = ("RateLimitCluster", "main");
@@ -88,6 +92,51 @@ async fn a_paused_cluster_takes_nothing_until_it_goes_on() {
         place.edit(CLUSTER.0, CLUSTER.1, json!({"spec": {"paused": false, "replicas": 1}})).await;
         place.programmed("checkout").await;
         daemons[0].declares("checkout", 8).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_limit_is_not_said_to_be_in_force_where_no_pod_is_ready() {
+    story(Turn::Shared, "podless", async |place| {
+        place.cluster("main", json!({"replicas": 0})).await;
+        place.limit("checkout", json!({})).await;
+        let told = place.condition(("RateLimit", "checkout"), ("Programmed", "False"), SOON).await;
+        assert_eq!(told.reason, "NoReadyPods", "{told:?}");
+        // The cluster has all that was asked for.
+        place.condition(CLUSTER, ("Ready", "True"), SOON).await;
+
+        place.cluster("main", json!({"replicas": 1})).await;
+        place.programmed("checkout").await;
+        let pods = daemons::ready(&place, "main", 1).await;
+        assert_eq!(pods, ["main-0"]);
+        place.cluster("main", json!({"replicas": 0})).await;
+        let told = place.condition(("RateLimit", "checkout"), ("Programmed", "False"), PODS).await;
+        assert_eq!(told.reason, "NoReadyPods", "{told:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_this_kubernetes_cannot_do_is_told_and_holds_nothing_up() {
+    story(Turn::Shared, "cautions", async |place| {
+        let monitors = discovery::group(&place.client, "monitoring.coreos.com").await;
+        if monitors.is_ok() {
+            say("that a ServiceMonitor is missing is not tested: this Kubernetes knows them");
+            return;
+        }
+        place.cluster("main", json!({"replicas": 0, "serviceMonitor": {"enabled": true}})).await;
+        place.condition(CLUSTER, ("Ready", "True"), SOON).await;
+        eventually("an event tells of it", SOON, async || {
+            let events =
+                place.api("Event").list(&Default::default()).await.map_err(|error| error.to_string())?;
+            let told = events.items.iter().any(|event| {
+                let note = text(event, "/note").unwrap_or_default();
+                note.starts_with("spec.serviceMonitor.enabled is true: this Kubernetes has no ServiceMonitor")
+            });
+            if told { Ok(()) } else { Err(format!("{} other events", events.items.len())) }
+        })
+        .await;
     })
     .await;
 }

@@ -2,10 +2,11 @@
 //! goes on as it was, and others are not held up.
 
 use e2e::kube::awaiting::until;
-use e2e::kube::daemons;
+use e2e::kube::daemons::{self, Daemon};
 use e2e::kube::objects::holds;
-use e2e::kube::place::SOON;
+use e2e::kube::place::{PODS, SOON};
 use e2e::kube::story::{Turn, story};
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
 /// What is wrong, and the beginning of what is said of it.
@@ -52,6 +53,9 @@ async fn a_cluster_that_cannot_be_built_says_why_and_nothing_is_built() {
         for (index, (spec, message)) in cases.iter().enumerate() {
             let told = place.degraded(&format!("wrong-{index}"), "Invalid").await;
             assert!(told.starts_with(message), "{spec}: {told}");
+            let cluster = place.get("RateLimitCluster", &format!("wrong-{index}")).await;
+            let waits = holds(cluster.as_ref(), "Progressing", "False");
+            assert_eq!(waits.unwrap().reason, "Invalid", "{spec}: nothing goes on until it is corrected");
         }
         assert_eq!(place.names("StatefulSet").await, [""; 0]);
         // All that is wrong is told at once.
@@ -91,6 +95,42 @@ async fn what_runs_goes_on_while_its_cluster_is_wrong() {
         place.cluster("main", json!({})).await;
         place.ready("main").await;
         assert_eq!(daemons::lives(&place, "main").await, lives);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_image_that_is_not_there_takes_no_more_pods_than_may_be_away() {
+    story(Turn::Shared, "image", async |place| {
+        place.cluster("main", json!({"replicas": 2})).await;
+        place.limit("checkout", json!({"limit": 7})).await;
+        place.ready("main").await;
+        let before = daemons::lives(&place, "main").await;
+        let image =
+            json!({"repository": "docker.io/wicketgate/wicketgated", "tag": "none", "pullPolicy": "Never"});
+        place.cluster("main", json!({"replicas": 2, "image": image})).await;
+        until(&place.typed::<Pod>(), "main-1", "has no image", PODS, |pod| {
+            let status = pod.and_then(|pod| pod.status.as_ref());
+            let containers =
+                status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
+            let state = containers.first().and_then(|container| container.state.clone()).unwrap_or_default();
+            let reason = state.waiting.and_then(|waiting| waiting.reason).unwrap_or_default();
+            if reason == "ErrImageNeverPull" { Ok(()) } else { Err(format!("{reason:?}")) }
+        })
+        .await;
+        for (condition, status) in [("Ready", "False"), ("Available", "True"), ("Progressing", "True")] {
+            place.condition(("RateLimitCluster", "main"), (condition, status), SOON).await;
+        }
+        // The other pod is the one that it was, and goes on, also with limits that change.
+        assert_eq!(daemons::lives(&place, "main").await["main-0"], before["main-0"]);
+        let left = Daemon::open(&place, "main-0").await;
+        place.limit("checkout", json!({"limit": 8})).await;
+        place.programmed("checkout").await;
+        assert_eq!(left.hit("checkout", "account:1", 1).await.limit, 8);
+
+        place.cluster("main", json!({"replicas": 2})).await;
+        place.ready("main").await;
+        assert_eq!(daemons::lives(&place, "main").await["main-0"], before["main-0"]);
     })
     .await;
 }
