@@ -11,7 +11,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     backpressure::BackpressurePolicySpec,
-    cluster::{Batching, GlobalSync, Hash, HeaderStyle, OnOwnerUnavailable, Undeclared},
+    cluster::{
+        Batching, GlobalSync, Hash, HeaderStyle, OnOwnerUnavailable, RateLimitClusterSpec, Undeclared,
+    },
     duration::GoDuration,
     limit::{Algorithm, Behavior, Calendar, Enforcement, MAX_LIMIT, Precedence},
     reference::ObjectName,
@@ -60,6 +62,21 @@ pub struct StartSettings {
     pub on_owner_unavailable: OnOwnerUnavailable,
     /// How far a request's created_at may be from the clock before it is clamped.
     pub max_clock_skew: GoDuration,
+}
+
+impl From<&RateLimitClusterSpec> for StartSettings {
+    fn from(spec: &RateLimitClusterSpec) -> Self {
+        Self {
+            capacity: spec.capacity,
+            hash: spec.hash,
+            time_zone: spec.time_zone.clone(),
+            data_center: spec.data_center.clone(),
+            batching: spec.batching.clone(),
+            global: spec.global.clone(),
+            on_owner_unavailable: spec.on_owner_unavailable,
+            max_clock_skew: spec.max_clock_skew,
+        }
+    }
 }
 
 /// Settings that a running daemon takes.

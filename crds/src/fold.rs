@@ -134,7 +134,7 @@ pub fn fold<'a>(
         format: FORMAT,
         revision: String::new(),
         cluster: host.name,
-        start: start_settings(&cluster.spec),
+        start: StartSettings::from(&cluster.spec),
         live: LiveSettings { undeclared: cluster.spec.undeclared, headers: cluster.spec.headers.style },
         rate_limits,
         backpressure_policies,
@@ -205,19 +205,6 @@ fn settle<'a, T: 'a, E>(
         }
     }
     (outcomes, entries)
-}
-
-fn start_settings(spec: &RateLimitClusterSpec) -> StartSettings {
-    StartSettings {
-        capacity: spec.capacity,
-        hash: spec.hash,
-        time_zone: spec.time_zone.clone(),
-        data_center: spec.data_center.clone(),
-        batching: spec.batching.clone(),
-        global: spec.global.clone(),
-        on_owner_unavailable: spec.on_owner_unavailable,
-        max_clock_skew: spec.max_clock_skew,
-    }
 }
 
 fn limit_entry(limit: &RateLimit) -> Result<LimitEntry, String> {

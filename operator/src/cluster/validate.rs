@@ -4,9 +4,7 @@
 //! object stored under an older definition may break. Everything that is wrong is found at once.
 
 use crds::{
-    cluster::{
-        Autoscaling, LogFormat, LogLevel, PullPolicy, RateLimitCluster, RateLimitClusterSpec, ServiceSpec,
-    },
+    cluster::{Autoscaling, LogFormat, LogLevel, PullPolicy, RateLimitCluster, ServiceSpec},
     document::StartSettings,
     duration::GoDuration,
     reference::ObjectName,
@@ -187,7 +185,7 @@ pub fn validate(cluster: &RateLimitCluster, environment: &Environment) -> Result
         image,
         pull_secrets: spec.image_pull_secrets.iter().map(|secret| secret.name.clone()).collect(),
         scale: spec.autoscaling.clone().map_or(Scale::Fixed(spec.replicas), Scale::Auto),
-        settings: start_settings(spec),
+        settings: StartSettings::from(spec),
         log_level: spec.logging.level,
         log_format: spec.logging.format,
         service: spec.service.clone(),
@@ -198,20 +196,6 @@ pub fn validate(cluster: &RateLimitCluster, environment: &Environment) -> Result
         overlay,
         warnings: std::mem::take(warnings),
     })
-}
-
-/// What the pods take at their start only.
-fn start_settings(spec: &RateLimitClusterSpec) -> StartSettings {
-    StartSettings {
-        capacity: spec.capacity,
-        hash: spec.hash,
-        time_zone: spec.time_zone.clone(),
-        data_center: spec.data_center.clone(),
-        batching: spec.batching.clone(),
-        global: spec.global.clone(),
-        on_owner_unavailable: spec.on_owner_unavailable,
-        max_clock_skew: spec.max_clock_skew,
-    }
 }
 
 /// Who the cluster is, and by which reference its children are its own.
