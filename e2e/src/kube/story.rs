@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::json;
 use tokio::sync::{RwLock, Semaphore};
@@ -23,6 +23,10 @@ static CLUSTER: RwLock<()> = RwLock::const_new(());
 const LONGEST: Duration = Duration::from_secs(240);
 /// How long removing its namespace may be waited for.
 const REMOVAL: Duration = Duration::from_secs(10);
+/// How long the end of earlier tests' namespaces may be waited for.
+const QUIET: Duration = Duration::from_secs(60);
+/// The label of the namespaces that tests make.
+const OURS: &str = "wicketgate.dev/e2e";
 
 /// Whom a test has beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +83,7 @@ pub async fn make(client: &Client, name: &str, labels: serde_json::Value) {
         "metadata": {"name": name, "labels": labels},
     });
     namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted".into();
+    namespace["metadata"]["labels"][OURS] = "yes".into();
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let made = Api::<Namespace>::all(client.clone()).patch(name, &params, &Patch::Apply(namespace)).await;
     made.unwrap_or_else(|error| panic!("namespace {name}: {error}"));
@@ -90,5 +95,25 @@ pub async fn remove(client: &Client, name: &str) {
     let removal = tokio::time::timeout(REMOVAL, namespaces.delete(name, &DeleteParams::background())).await;
     if !matches!(removal, Ok(Ok(_))) {
         connection::say(&format!("the namespace {name} could not be removed: {removal:?}"));
+    }
+}
+
+/// Awaits the end of namespaces that earlier tests have left, for what measures: it would measure their end too.
+/// If they do not end, that is said, and the figures are what they are.
+pub async fn quiet(client: &Client) {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let ours = ListParams::default().labels(OURS);
+    let ended = tokio::time::timeout(QUIET, async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(200));
+        loop {
+            ticks.tick().await;
+            let Ok(found) = namespaces.list(&ours).await else { continue };
+            if found.items.iter().all(|namespace| namespace.metadata.deletion_timestamp.is_none()) {
+                return;
+            }
+        }
+    });
+    if ended.await.is_err() {
+        connection::say(&format!("after {QUIET:?} there are still namespaces of earlier tests"));
     }
 }

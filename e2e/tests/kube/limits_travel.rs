@@ -8,7 +8,7 @@ use e2e::kube::connection::say;
 use e2e::kube::daemons::{self, Daemon};
 use e2e::kube::objects::holds;
 use e2e::kube::place::{Place, SOON};
-use e2e::kube::story::{Turn, story};
+use e2e::kube::story::{Turn, quiet, story};
 use futures_util::future::{join, join_all};
 use serde_json::json;
 
@@ -18,6 +18,7 @@ const PODS: usize = 3;
 #[tokio::test]
 async fn fifty_changes_are_in_force_everywhere_before_the_status_says_so() {
     story(Turn::Alone, "travel", async |place| {
+        quiet(&place.client).await;
         place.cluster("main", json!({"replicas": PODS})).await;
         place.limit("moving", json!({"limit": 1})).await;
         let daemons = daemons::all(&place, "main", PODS).await;
