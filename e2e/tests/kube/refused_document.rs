@@ -14,6 +14,19 @@ use serde_json::{Value, json};
 const CLUSTER: (&str, &str) = ("RateLimitCluster", "main");
 const DOCUMENT: (&str, &str) = ("ConfigMap", "main-document-0");
 
+/// Pauses the cluster, with this change beside, and awaits that the operator knows: what is changed afterwards
+/// may come to it by a quicker watch.
+async fn pause(place: &Place, mut change: Value) {
+    change["paused"] = true.into();
+    place.edit(CLUSTER.0, CLUSTER.1, json!({"spec": change})).await;
+    place
+        .seen(CLUSTER, "says that it is paused", SOON, |cluster| {
+            let conditions = cluster.data.pointer("/status/conditions")?.as_array()?;
+            conditions.iter().find(|condition| condition["reason"] == "Paused").map(drop)
+        })
+        .await;
+}
+
 #[tokio::test]
 async fn a_document_that_was_changed_by_hand_is_refused_and_put_back() {
     story(Turn::Shared, "refused", async |place| {
@@ -26,13 +39,7 @@ async fn a_document_that_was_changed_by_hand_is_refused_and_put_back() {
         let held = text(&held, &format!("/data/{TEXT_KEY}")).unwrap().to_owned();
 
         // A cluster that is not paused would have it back at once.
-        place.edit(CLUSTER.0, CLUSTER.1, json!({"spec": {"paused": true}})).await;
-        place
-            .seen(CLUSTER, "says that it is paused", SOON, |cluster| {
-                let conditions = cluster.data.pointer("/status/conditions")?.as_array()?;
-                conditions.iter().find(|condition| condition["reason"] == "Paused").map(drop)
-            })
-            .await;
+        pause(&place, json!({})).await;
         let raised = held.replace("limit: 7", "limit: 70");
         assert_ne!(raised, held);
         for (document, reason) in [
@@ -92,7 +99,7 @@ async fn a_paused_cluster_takes_nothing_until_it_goes_on() {
         place.ready("main").await;
         place.programmed("checkout").await;
         let daemons = daemons::all(&place, "main", 1).await;
-        place.edit(CLUSTER.0, CLUSTER.1, json!({"spec": {"paused": true, "replicas": 2}})).await;
+        pause(&place, json!({"replicas": 2})).await;
         place.limit("checkout", json!({"limit": 8})).await;
         not_programmed(&place, "Paused").await;
         assert_eq!(daemons[0].hit("checkout", "account:1", 1).await.limit, 7);
