@@ -28,6 +28,7 @@
 //! # Ok::<(), wicketgate_engine::HitError>(())
 //! ```
 
+pub mod aimd;
 mod batch;
 mod behavior;
 mod bucket;
@@ -36,6 +37,8 @@ mod hit;
 mod key;
 mod ring;
 mod shard;
+#[allow(unexpected_cfgs, reason = "loom is a flag of the model checker's build alone")]
+mod sync;
 mod table;
 mod time;
 

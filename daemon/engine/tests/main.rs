@@ -17,6 +17,7 @@ mod model;
 mod operation;
 mod replay;
 mod ring;
+mod window;
 
 /// The seed of what is random here: `WICKETGATE_SEED`, or a new one each run.
 fn seed() -> u64 {
