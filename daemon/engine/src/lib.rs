@@ -31,10 +31,13 @@
 pub mod aimd;
 mod batch;
 mod behavior;
+pub mod block;
 mod bucket;
 mod gregorian;
 mod hit;
+pub mod jitter;
 mod key;
+pub mod promql;
 mod ring;
 mod shard;
 #[allow(unexpected_cfgs, reason = "loom is a flag of the model checker's build alone")]
