@@ -1,5 +1,6 @@
 //! The pure heart of Wicketgate: buckets, the table that holds them, the ring that says who owns
-//! them, and the batches that travel between owners.
+//! them, and the batches that travel between owners; and for backpressure the [window](aimd), what
+//! [blocks](block) and [delays](jitter) requests beside it, and what a [PromQL](promql) query costs.
 //!
 //! Nothing here reads a clock, opens a socket or knows of a runtime. Time comes in as an argument
 //! ([`UnixMillis`] for calendar time, [`Tick`] for waiting), and what must be sent comes out as a

@@ -10,6 +10,7 @@ pub use self::{
     request::{Query, QueryError},
 };
 
+mod duration;
 mod lexer;
 mod parser;
 mod request;

@@ -2,7 +2,8 @@
 
 use super::{
     PromqlError,
-    parser::{Span, earliest, parse_duration},
+    duration::parse_duration,
+    parser::{Span, earliest},
 };
 use crate::UnixMillis;
 

@@ -88,28 +88,6 @@ fn what_cannot_be_read_is_told() {
     assert_eq!(earliest(&long, SPAN), Err(PromqlError::TooLong(MAX_QUERY_BYTES + 1)));
 }
 
-#[test]
-fn durations() {
-    let cases = [
-        ("15s", Some(15_000)),
-        ("1d", Some(86_400_000)),
-        ("1y1ms", Some(31_536_000_001)),
-        ("0.5", Some(500)),
-        ("1e400", None),
-        ("NaN", None),
-        ("-1", None),
-        ("5", Some(5_000)),
-        ("1s1s", None),
-        ("9223372036854775807s", None),
-        ("", None),
-        ("s", None),
-        ("5s3", None),
-    ];
-    for (text, millis) in cases {
-        assert_eq!(parse_duration(text), millis, "{text}");
-    }
-}
-
 proptest! {
     #[test]
     fn no_text_does_harm(query in "\\PC{0,80}") {
