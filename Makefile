@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help demo kube-demo kube-down test deps fmt clippy unit chart e2e generate images testbed testbed-down bench fuzz deny
+.PHONY: help demo kube-demo kube-down test deps fmt clippy unit chart e2e generate images testbed testbed-down bench loom fuzz deny
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
@@ -60,6 +60,9 @@ testbed-down: ## end the test cluster and remove it
 bench: ## measure the engine and the daemon beside nghttpd and an empty tonic server (minutes)
 	@e2e/bench/deps
 	@e2e/bench/run
+
+loom: ## every interleaving of two threads on the window's way in and out
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --locked -p wicketgate-engine --test loom --release
 
 fuzz: ## fuzz the wire and the engine for FUZZ_SECONDS each (needs nightly and cargo-fuzz)
 	cd daemon/fuzz && for target in wire_decode engine_ops; do \

@@ -52,7 +52,7 @@ pub enum WindowAlgorithmType {
     /// Capped by the signals' allowance.
     #[default]
     SignalCap,
-    /// Halved on slow or failed requests, else grows by one.
+    /// Down to nine tenths on failed or too slow requests, else grows by one.
     AIMD,
     /// By the queue that latency implies.
     Vegas,

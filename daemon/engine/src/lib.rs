@@ -41,7 +41,6 @@ mod key;
 pub mod promql;
 mod ring;
 mod shard;
-#[allow(unexpected_cfgs, reason = "loom is a flag of the model checker's build alone")]
 mod sync;
 mod table;
 mod time;

@@ -1,7 +1,6 @@
 //! Admission under every interleaving of two threads.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p wicketgate-engine --test loom --release`
-#![allow(unexpected_cfgs, reason = "loom is a flag of the model checker's build alone")]
 #![cfg(loom)]
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail it; clippy knows test functions only")]
 
