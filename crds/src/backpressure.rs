@@ -9,8 +9,8 @@ pub use self::{
     shedding::{Block, Criticality, Jitter, JitterWhen, KeyPart, LimitCheck, PromqlBypass, Shares, Timeouts},
     signals::{BasicAuth, Curve, OnSignalLoss, Prometheus, PrometheusAuth, PrometheusTls, Signal},
     traffic::{
-        HttpMethod, Listener, LoadBalancing, PathMatch, PathMatchType, Route, RouteAction, RouteMatch,
-        Upstream, UpstreamService,
+        HeaderMatch, HeaderMatchType, HttpMethod, Listener, LoadBalancing, PathMatch, PathMatchType, Route,
+        RouteAction, RouteMatch, Upstream, UpstreamProtocol, UpstreamService, UpstreamTls,
     },
     window::{Growth, Window, WindowAlgorithm, WindowAlgorithmType, WindowScope},
 };

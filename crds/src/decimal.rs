@@ -32,6 +32,16 @@ impl Decimal {
         Self { nanos: nanos as i128 }
     }
 
+    /// The nearest decimal. What is too large is cut to the largest that fits, and what is not a
+    /// number is 0.
+    pub fn from_f64(number: f64) -> Self {
+        let bound = MAX_WHOLE as f64;
+        let number = if number.is_nan() { 0.0 } else { number.clamp(-bound, bound) };
+        // The whole and the fraction apart: their sum has more digits than a double.
+        let fraction = (number.fract() * SCALE as f64).round() as i128;
+        Self { nanos: number.trunc() as i128 * SCALE + fraction }
+    }
+
     /// The nearest double, for the one place that calculates in floating point: the AIMD curve.
     ///
     /// Parsed from the digits, so that it is the same double that a literal in source would be.
@@ -139,6 +149,15 @@ mod tests {
         }
         assert_eq!("0.50".parse::<Decimal>().unwrap().to_string(), "0.5");
         assert!((Decimal::from_nanos(800_000_000).to_f64() - 0.8).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn the_nearest_decimal_of_a_double() {
+        for (number, text) in
+            [(0.7, "0.7"), (1e300, "999999999999999"), (f64::NAN, "0"), (-1.5, "-1.5"), (1e-12, "0")]
+        {
+            assert_eq!(Decimal::from_f64(number).to_string(), text);
+        }
     }
 
     #[test]

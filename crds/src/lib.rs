@@ -5,7 +5,8 @@
 //!   `BackpressurePolicy`, group `wicketgate.dev`, version `v1alpha1`.
 //! - [`manifest`]: reads files of such objects, strictly, and names every problem with its place.
 //! - [`fold`](mod@fold): turns the objects of one cluster into its [`document`].
-//! - [`part`]: a document in ConfigMaps; [`report`]: what a daemon says of itself.
+//! - [`part`]: a document in ConfigMaps; [`report`]: what a daemon says of itself; [`credentials`]: what
+//!   of other Secrets its pods need.
 //! - [`definition`]: the CustomResourceDefinitions themselves, as YAML; [`guide`]: the same for
 //!   people; [`generate`]: the files in which both are committed.
 //!
@@ -20,6 +21,7 @@
 pub mod backpressure;
 pub mod cluster;
 pub mod condition;
+pub mod credentials;
 pub mod decimal;
 pub mod definition;
 pub mod document;

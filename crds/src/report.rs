@@ -1,12 +1,14 @@
 //! What a daemon says of itself to the operator, which believes nothing else.
 //!
 //! `GET` [`PATH`] on a daemon's HTTP port answers one report as JSON; with `?watch=true` a stream of
-//! them, one a line: the present one at once, another whenever something but the number of buckets
-//! has changed, and at least one every [`HEARTBEAT`], so that silence means that the daemon is away.
+//! them, one a line: the present one at once, another whenever something but a number has changed,
+//! and at least one every [`HEARTBEAT`], so that silence means that the daemon is away.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::{decimal::Decimal, duration::GoDuration, reference::ObjectName};
 
 /// Where a daemon answers.
 pub const PATH: &str = "/wicketgate/v1/report";
@@ -33,6 +35,53 @@ pub struct PodReport {
     /// Whether it is leaving.
     #[serde(default)]
     pub draining: bool,
+    /// The policies of the document in force, sorted by their objects' names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<PolicyReport>,
+}
+
+/// How one BackpressurePolicy is on one daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyReport {
+    /// The BackpressurePolicy.
+    pub source: ObjectName,
+    /// Why the daemon does not serve it, such as a port that is taken; empty: it does.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub problem: String,
+    /// How many requests may be in flight on this daemon.
+    pub window: i64,
+    /// The widest that this daemon's window may be.
+    pub max: i64,
+    /// Requests in flight.
+    pub in_flight: i64,
+    /// Share of the window that the signals allow, from 0 to 1.
+    pub allowance: Decimal,
+    /// Whether a signal cuts the window.
+    pub throttling: bool,
+    /// Its signals, in the order of the spec.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<SignalReport>,
+}
+
+/// How one signal is on one daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignalReport {
+    /// Its name.
+    pub name: String,
+    /// Its last value, cut to what a decimal can hold; none before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Decimal>,
+    /// How old the last good answer is; none before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age: Option<GoDuration>,
+    /// Why the last question brought no value; empty: it did, or none was asked yet.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub error: String,
+    /// Whether it has been silent for longer than maxStaleness.
+    #[serde(default)]
+    pub lost: bool,
 }
 
 /// A document that a daemon did not take.

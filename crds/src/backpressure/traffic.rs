@@ -4,7 +4,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::reference::ListenerTls;
+use super::Window;
+use crate::reference::{ListenerTls, SecretKeyRef};
 
 /// Where the traffic comes in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +37,12 @@ pub struct Upstream {
     /// How requests are spread over the Service's endpoints.
     #[serde(default)]
     pub load_balancing: LoadBalancing,
+    /// Auto: HTTP/2 for gRPC, HTTP/1.1 for all else; with https, what the upstream chooses.
+    #[serde(default)]
+    pub protocol: UpstreamProtocol,
+    /// TLS towards an upstream whose url begins with https.
+    #[serde(default)]
+    pub tls: UpstreamTls,
     /// Most connections that a pod opens.
     #[serde(default = "default_max_connections")]
     #[schemars(range(min = 1, max = 1_000_000))]
@@ -68,16 +75,46 @@ pub enum LoadBalancing {
     LeastInFlight,
 }
 
+/// What is spoken with the upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum UpstreamProtocol {
+    /// HTTP/2 for gRPC, HTTP/1.1 for all else.
+    #[default]
+    Auto,
+    /// HTTP/1.1.
+    HTTP1,
+    /// HTTP/2, without TLS by prior knowledge.
+    HTTP2,
+}
+
+/// TLS towards the upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct UpstreamTls {
+    /// A key of a Secret in the policy's namespace that holds the certificates to trust. Absent: those
+    /// of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_secret_ref: Option<SecretKeyRef>,
+}
+
 /// What happens to which requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Route {
+    /// Name of the route in metrics. Absent: its place in the list, such as 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"))]
+    pub name: Option<String>,
     /// Which requests are meant. Absent: all.
     #[serde(default, rename = "match")]
     pub match_: RouteMatch,
     /// Protect: the window decides. PassThrough: forwarded without asking the window. Deny: refused.
     #[serde(default)]
     pub action: RouteAction,
+    /// A window of the route's own, moved by the policy's algorithm and signals. Absent: the route
+    /// shares the policy's window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
 }
 
 /// Which requests a route means; all parts must hold.
@@ -90,6 +127,35 @@ pub struct RouteMatch {
     /// By method. Empty: every method.
     #[schemars(length(max = 9), extend("x-kubernetes-list-type" = "set"))]
     pub methods: Vec<HttpMethod>,
+    /// By headers; all must match. Empty: whatever they say.
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "atomic"))]
+    pub headers: Vec<HeaderMatch>,
+}
+
+/// A header and its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HeaderMatch {
+    /// The header's name, in any case.
+    #[schemars(length(min = 1, max = 256), regex(pattern = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"))]
+    pub name: String,
+    /// Exact: one of its values is value. RegularExpression: value matches one of its values, as a
+    /// whole.
+    #[serde(default, rename = "type")]
+    pub type_: HeaderMatchType,
+    /// What is looked for.
+    #[schemars(length(max = 1024))]
+    pub value: String,
+}
+
+/// How a header's value is compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum HeaderMatchType {
+    /// To the letter.
+    #[default]
+    Exact,
+    /// By a regular expression.
+    RegularExpression,
 }
 
 /// A path, or the beginning of one.
