@@ -13,6 +13,7 @@ pub mod load;
 pub mod metrics;
 pub mod node;
 pub mod peers;
+pub mod proxy;
 pub mod run;
 pub mod server;
 pub mod settings;
