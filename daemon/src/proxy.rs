@@ -3,3 +3,4 @@
 
 pub mod policy;
 pub mod route;
+pub mod secrets;
