@@ -18,9 +18,9 @@ mod shared;
 mod threads;
 
 pub use closing::close_while_leaving;
-pub use connection::MaxAge;
+pub use connection::{GrpcDoor, MaxAge};
 pub use front::NodeFront;
 pub use http::serve_http;
 pub use report::report_routes;
 pub use services::Services;
-pub use threads::Doors;
+pub use threads::{Arrived, Doors, Serve};

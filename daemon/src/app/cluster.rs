@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::middleware::from_fn_with_state;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,7 +19,7 @@ use crate::node::Node;
 use crate::peers::{Named, PeerSet, Roster};
 use crate::server::gateway::router;
 use crate::server::grpc::{Door, Serves};
-use crate::server::{Doors, MaxAge, NodeFront, Services, close_while_leaving, report_routes, serve_http};
+use crate::server::{Doors, GrpcDoor, MaxAge, NodeFront, Services, close_while_leaving, report_routes, serve_http};
 use crate::settings::{self, Batching, Discovery};
 
 /// How often a share of the table is swept, and into how many shares: the whole in ten seconds.
@@ -26,6 +27,9 @@ const SWEEP_EVERY: Duration = Duration::from_millis(250);
 const SWEEP_SHARES: usize = 40;
 /// Entries swept at least, so that a small table is not swept entry by entry.
 const SWEEP_LEAST: usize = 4096;
+
+/// gRPC connections at once, over all listeners.
+const MAX_CONNECTIONS: usize = 20_000;
 
 /// What the last tasks get to end, whatever the connections left of the grace.
 const NOTICE: Duration = Duration::from_millis(100);
@@ -36,6 +40,8 @@ pub(super) struct Cluster {
     rosters: Vec<Roster>,
     services: Vec<Services>,
     doors: Arc<Doors>,
+    /// gRPC's connections.
+    places: Arc<Semaphore>,
     accepting: TaskTracker,
     tasks: TaskTracker,
     /// What watches the world for the nodes, until the end of the drain.
@@ -136,6 +142,7 @@ impl Cluster {
             rosters: Vec::new(),
             services: Vec::new(),
             doors: Arc::new(doors),
+            places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
             accepting: TaskTracker::new(),
             tasks: TaskTracker::new(),
             watching: TaskTracker::new(),
@@ -207,8 +214,9 @@ impl Cluster {
     }
 
     fn accept(&self, listener: TcpListener, door: Door, age: MaxAge) {
-        let (doors, drain) = (Arc::clone(&self.doors), self.drain.clone());
-        self.accepting.spawn(async move { doors.accept(listener, Arc::new(door), age, drain).await });
+        let (doors, drain, places) = (Arc::clone(&self.doors), self.drain.clone(), Arc::clone(&self.places));
+        let serve = Arc::new(GrpcDoor { door: Arc::new(door), age });
+        self.accepting.spawn(async move { doors.accept(listener, serve, places, drain).await });
     }
 
     /// Says that the nodes are leaving, serves on for `delay`, then takes no more and gives what is
@@ -226,9 +234,7 @@ impl Cluster {
         let over = clock::timer() + grace;
         self.accepting.close();
         self.accepting.wait().await;
-        if let Some(doors) = Arc::into_inner(self.doors) {
-            doors.close(grace).await;
-        }
+        self.doors.close(grace).await;
         self.stop.cancel();
         // What still watches could bring a ring back.
         self.watching.close();

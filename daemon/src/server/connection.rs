@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::call::{self, Step};
 use super::grpc::Door;
 use super::shared::Shared;
+use super::threads::{Arrived, Serve};
 
 /// How much a caller may send ahead on one stream and on the connection. The largest message with
 /// its prefix fits into its stream's window, and a few of them into the connection's.
@@ -40,6 +41,22 @@ const PREFACE: Duration = Duration::from_secs(10);
 /// When a connection is asked to end, and how long it may then take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MaxAge(pub Option<Duration>);
+
+/// A gRPC listener's connections.
+#[derive(Debug)]
+pub struct GrpcDoor {
+    /// What is served on it.
+    pub door: Arc<Door>,
+    /// How long a connection may last.
+    pub age: MaxAge,
+}
+
+impl Serve for GrpcDoor {
+    fn serve(self: Arc<Self>, arrived: Arrived) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let Arrived { stream, drain, .. } = arrived;
+        Box::pin(serve(stream, Arc::clone(&self.door), self.age, drain))
+    }
+}
 
 /// A call that could not be answered at once.
 type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;

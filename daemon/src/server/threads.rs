@@ -1,46 +1,66 @@
-//! The threads behind the gRPC doors: one a core, each with a runtime of its own.
+//! The threads behind the doors, gRPC's and the proxy's: one a core, each with a runtime of its own.
 //!
 //! A connection stays on the thread it was given to, so that answering a call wakes nobody and
 //! shares nothing but the table. What must not wait behind calls (probes, metrics, JSON, peers,
 //! timers) runs on the process's other runtime.
 
 use std::io;
-use std::net::TcpStream as StdStream;
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpStream as StdStream};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::connection::{self, MaxAge};
-use super::grpc::Door;
-
-/// Connections at once, over all listeners: beyond it, new ones wait to be accepted.
-const MAX_CONNECTIONS: usize = 20_000;
 /// How long accepting rests after the system has refused, as when it is out of descriptors.
 const REST: Duration = Duration::from_millis(50);
+
+/// What serves the connections of a listener.
+pub trait Serve: Send + Sync + 'static {
+    /// Serves one until its caller leaves, or until its `drain` is cancelled and what is under way is
+    /// answered.
+    fn serve(self: Arc<Self>, arrived: Arrived) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// A connection that was accepted.
+#[derive(Debug)]
+pub struct Arrived {
+    /// The connection.
+    pub stream: TcpStream,
+    /// Who is at its other end.
+    pub from: SocketAddr,
+    /// Which of the threads it lives on, from 0.
+    pub thread: usize,
+    /// Says when its listener is closing.
+    pub drain: CancellationToken,
+}
 
 /// A connection on its way to its thread.
 struct Arrival {
     stream: StdStream,
-    door: Arc<Door>,
-    age: MaxAge,
+    from: SocketAddr,
+    serve: Arc<dyn Serve>,
     drain: CancellationToken,
     _place: Option<OwnedSemaphorePermit>,
 }
 
+type Queues = Vec<mpsc::UnboundedSender<Arrival>>;
+
 /// The threads, and whose turn it is.
 #[derive(Debug)]
 pub struct Doors {
-    queues: Vec<mpsc::UnboundedSender<Arrival>>,
-    threads: Vec<JoinHandle<()>>,
+    /// None once they are closed.
+    queues: ArcSwapOption<Queues>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    count: usize,
     next: AtomicUsize,
-    places: Arc<Semaphore>,
     cut: CancellationToken,
 }
 
@@ -59,57 +79,70 @@ impl Doors {
             let cut = cut.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("door-{nth}"))
-                .spawn(move || runtime.block_on(run(arrivals, cut)))?;
+                .spawn(move || runtime.block_on(run(arrivals, nth, cut)))?;
             queues.push(queue);
             handles.push(thread);
         }
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        Ok(Self { queues, threads: handles, next: AtomicUsize::new(0), places, cut })
+        Ok(Self {
+            count: queues.len(),
+            queues: ArcSwapOption::from_pointee(queues),
+            threads: Mutex::new(handles),
+            next: AtomicUsize::new(0),
+            cut,
+        })
     }
 
-    /// Accepts connections for `door` until `drain` is cancelled.
+    /// How many there are.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Accepts connections for `serve` until `drain` is cancelled. Each takes one of `places`; where
+    /// there is none, new ones wait to be accepted.
     pub async fn accept(
         &self,
         listener: TcpListener,
-        door: Arc<Door>,
-        age: MaxAge,
+        serve: Arc<dyn Serve>,
+        places: Arc<Semaphore>,
         drain: CancellationToken,
     ) {
         loop {
             let accept = async {
                 // The semaphore is never closed.
-                let place = Arc::clone(&self.places).acquire_owned().await.ok();
+                let place = Arc::clone(&places).acquire_owned().await.ok();
                 (place, listener.accept().await)
             };
             let (place, accepted) = tokio::select! {
                 accepted = accept => accepted,
                 () = drain.cancelled() => return,
             };
-            let stream = match accepted.and_then(|(stream, _)| {
+            let (stream, from) = match accepted.and_then(|(stream, from)| {
                 tune(&stream)?;
-                stream.into_std()
+                Ok((stream.into_std()?, from))
             }) {
-                Ok(stream) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::debug!(%error, "a connection was not accepted");
                     tokio::time::sleep(REST).await;
                     continue;
                 }
             };
-            let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.queues.len();
-            let (door, drain) = (Arc::clone(&door), drain.clone());
+            let Some(queues) = &*self.queues.load() else { return };
+            let turn = self.next.fetch_add(1, Ordering::Relaxed) % queues.len();
+            let (serve, drain) = (Arc::clone(&serve), drain.clone());
             // A thread ends only after this.
-            self.queues[turn].send(Arrival { stream, door, age, drain, _place: place }).ok();
+            queues[turn].send(Arrival { stream, from, serve, drain, _place: place }).ok();
         }
     }
 
     /// Waits for all connections to end, at most `grace`, then cuts what is left. Every accept must
     /// have been drained before.
-    pub async fn close(self, grace: Duration) {
-        let Self { queues, threads, cut, .. } = self;
-        drop(queues);
+    pub async fn close(&self, grace: Duration) {
+        self.queues.store(None);
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         // Whoever stops waiting for this wants no connection to go on.
-        let _cut = cut.clone().drop_guard();
+        let _cut = self.cut.clone().drop_guard();
         let join = tokio::task::spawn_blocking(move || {
             for thread in threads {
                 // A thread that panicked has said so already.
@@ -119,7 +152,7 @@ impl Doors {
         tokio::pin!(join);
         if tokio::time::timeout(grace, &mut join).await.is_err() {
             tracing::warn!(?grace, "calls did not end in time and are cut off");
-            cut.cancel();
+            self.cut.cancel();
             join.await.ok();
         }
     }
@@ -127,7 +160,7 @@ impl Doors {
 
 /// Small answers leave at once, and callers who have vanished without a word are noticed: without
 /// that, each keeps its place for ever.
-pub(super) fn tune(stream: &TcpStream) -> io::Result<()> {
+pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(60))
@@ -136,10 +169,10 @@ pub(super) fn tune(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
-async fn run(mut arrivals: mpsc::UnboundedReceiver<Arrival>, cut: CancellationToken) {
+async fn run(mut arrivals: mpsc::UnboundedReceiver<Arrival>, thread: usize, cut: CancellationToken) {
     let connections = TaskTracker::new();
     while let Some(arrival) = arrivals.recv().await {
-        let Arrival { stream, door, age, drain, _place } = arrival;
+        let Arrival { stream, from, serve, drain, _place } = arrival;
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
             Err(error) => {
@@ -150,7 +183,7 @@ async fn run(mut arrivals: mpsc::UnboundedReceiver<Arrival>, cut: CancellationTo
         let cut = cut.clone();
         connections.spawn(async move {
             tokio::select! {
-                () = connection::serve(stream, door, age, drain) => {}
+                () = serve.serve(Arrived { stream, from, thread, drain }) => {}
                 () = cut.cancelled() => {}
             }
             drop(_place);
