@@ -1,6 +1,5 @@
 //! The composition root: builds the rooms, owns every task, and takes everything down in order.
 
-mod bind;
 mod cluster;
 mod kubernetes;
 mod manifests;
@@ -14,11 +13,11 @@ use crate::api::ApiError;
 use crate::args::{Check, Exit, Standalone};
 use crate::peers::RosterError;
 use crate::settings::Settings;
-use cluster::{Cluster, RingPlan};
+use cluster::{Cluster, RingPlan, World};
 use manifests::Loaded;
 use plan::NodePlan;
 
-pub use bind::BindError;
+pub use crate::server::BindError;
 pub use manifests::ManifestError;
 
 /// Why the daemon did not start, or ended early.
@@ -54,6 +53,9 @@ pub enum AppError {
         /// What it said.
         cause: std::io::Error,
     },
+    /// Policies cannot be served: what is in the way of each.
+    #[error("{}", .0.join("\n"))]
+    Policies(Vec<String>),
     /// Ours alone.
     #[error("a fault of ours: {0}")]
     Fault(String),
@@ -64,7 +66,7 @@ impl AppError {
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Bind(_) => Exit::Unavailable,
+            Self::Bind(_) | Self::Policies(_) => Exit::Unavailable,
             Self::Manifests(_) => Exit::Manifests,
             Self::Peer(_) | Self::Port { .. } | Self::Api(_) => Exit::Usage,
             Self::System { .. } | Self::Fault(_) => Exit::Internal,
@@ -87,7 +89,9 @@ pub async fn serve(settings: Settings) -> Result<(), AppError> {
     let ring = RingPlan::of(&settings.discovery);
     let follow = kubernetes::Follow::of(&settings).await?;
     let signals = signal::Signals::new()?;
-    let cluster = Cluster::start(vec![NodePlan::of(settings)], threads, ring, document.as_ref()).await?;
+    let world = follow.world();
+    let cluster =
+        Cluster::start(vec![NodePlan::of(settings)], threads, ring, world, document.as_ref()).await?;
     follow.start(&cluster);
     let watch = (!files.is_empty()).then(|| reload::watch(&cluster, files, manifests::load_limits, document));
     run_until_signal(cluster, watch, signals, delay, grace).await;
@@ -104,7 +108,8 @@ pub async fn standalone(arguments: Standalone) -> Result<(), AppError> {
     let grace = loaded.drain_timeout();
     let signals = signal::Signals::new()?;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let cluster = Cluster::start(plans, threads, RingPlan::Ourselves, Some(&loaded)).await?;
+    let world = World::default();
+    let cluster = Cluster::start(plans, threads, RingPlan::Ourselves, world, Some(&loaded)).await?;
     let watch = (!arguments.no_watch)
         .then(|| reload::watch(&cluster, arguments.files, manifests::load_cluster, Some(loaded)));
     run_until_signal(cluster, watch, signals, std::time::Duration::ZERO, grace).await;

@@ -23,17 +23,18 @@ use crate::api::{self, PATIENCE, Told};
 use crate::clock;
 use crate::metrics::{DocumentOrigin, WatchMetrics};
 use crate::node::Node;
+use crate::proxy::Fleet;
 use crate::settings::DocumentSource;
 
-/// Keeps the node's limits as the document says, for ever.
+/// Keeps the node's limits and the fleet's policies as the document says, for ever.
 ///
 /// What the API says counts from its first word on; until then, where it is silent for some seconds,
 /// the mounted files do. A document that is wrong, or gone, leaves the one before in force.
-pub async fn run(client: Client, source: DocumentSource, node: Arc<Node>) {
+pub async fn run(client: Client, source: DocumentSource, node: Arc<Node>, fleet: Option<Arc<Fleet>>) {
     let metrics = node.metrics().watch("configmaps");
     let mut parts =
         Parts { client, source: source.clone(), metrics, board: Arc::default(), watches: Vec::new() };
-    let mut keeper = Keeper::new(node);
+    let mut keeper = Keeper::new(node, fleet);
     let mut mount = source.folder.map(Mount::new);
     let patience_ends = clock::timer() + PATIENCE;
     parts.watch(1);

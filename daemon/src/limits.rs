@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crds::cluster::HeaderStyle;
 use crds::document::{Allowance, DaemonDocument, KeyMatch, LimitEntry, LimitWindow};
 use crds::limit;
 use engine::{Algorithm, Behavior, Interval, Request};
@@ -14,6 +15,7 @@ use crate::metrics::Metrics;
 pub struct Limits {
     by_name: HashMap<Box<str>, Declared>,
     reject_undeclared: bool,
+    headers: HeaderStyle,
     revision: String,
 }
 
@@ -75,8 +77,21 @@ impl Limits {
         Self {
             by_name,
             reject_undeclared: document.live.undeclared == crds::cluster::Undeclared::Reject,
+            headers: document.live.headers,
             revision: document.revision.clone(),
         }
+    }
+
+    /// Whether a name is declared.
+    #[must_use]
+    pub fn declares(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// Which headers tell HTTP's clients of their limits.
+    #[must_use]
+    pub const fn headers(&self) -> HeaderStyle {
+        self.headers
     }
 
     /// How many are declared.

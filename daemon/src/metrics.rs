@@ -7,6 +7,7 @@
 mod docs;
 mod families;
 mod peer;
+mod proxy;
 mod table;
 mod watch;
 
@@ -17,6 +18,7 @@ use prometheus::{Encoder as _, Histogram, IntCounter, IntGauge, Registry, TextEn
 pub use self::{
     docs::render_docs,
     peer::PeerMetrics,
+    proxy::{Labels, OwnMetrics, PolicyMetrics, ProxyFamilies, RouteMetrics},
     table::TableReading,
     watch::{DocumentOrigin, WatchMetrics},
 };
@@ -63,6 +65,8 @@ pub struct Metrics {
     pub reloads_succeeded: IntCounter,
     /// Configurations refused, the old one staying in force.
     pub reloads_failed: IntCounter,
+    /// What the proxy counts.
+    pub proxy: ProxyFamilies,
     families: Families,
     peer_families: PeerFamilies,
     watch_families: WatchFamilies,
@@ -161,7 +165,8 @@ impl Metrics {
         let families = Families::register(&registry)?;
         let peer_families = PeerFamilies::register(&registry)?;
         let watch_families = WatchFamilies::register(&registry)?;
-        Ok(families.resolve(registry, peer_families, watch_families))
+        let proxy = ProxyFamilies::register(&registry, Labels::Policy)?;
+        Ok(families.resolve(registry, peer_families, watch_families, proxy))
     }
 
     /// Everything in Prometheus' text format.

@@ -4,13 +4,13 @@ mod readiness;
 mod reporting;
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
-use crds::report::{PodReport, Refusal};
+use crds::report::{PodReport, PolicyReport, Refusal};
 use engine::{Calendar, RingHash, Table, UnixMillis};
 use prost::Message as _;
 use proto::gubernator::{HealthCheckResp, PeerHealthResp, UpdatePeerGlobalsReq};
@@ -25,6 +25,7 @@ use crate::clock;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::peers::PeerSet;
+use crate::proxy::{Fleet, Part};
 use crate::settings::OnOwnerUnavailable;
 
 /// What a node is made from and keeps for its life.
@@ -85,6 +86,8 @@ pub struct Node {
     phase: AtomicU8,
     readiness: Readiness,
     reporting: Reporting,
+    fleet: OnceLock<Weak<Fleet>>,
+    part: watch::Sender<Part>,
 }
 
 const STARTING: u8 = 0;
@@ -112,6 +115,8 @@ impl Node {
             limits: ArcSwap::default(),
             metrics,
             phase: AtomicU8::new(STARTING),
+            fleet: OnceLock::new(),
+            part: watch::Sender::new(Part::WHOLE),
         })
     }
 
@@ -171,6 +176,44 @@ impl Node {
         let ring = Arc::new(ring);
         self.ring.store(Arc::clone(&ring));
         self.reporting.ring(&ring);
+        let part = part(&ring);
+        self.part.send_if_modified(|known| std::mem::replace(known, part) != part);
+    }
+
+    /// Which part of the cluster's windows is this node's; it changes with the ring.
+    #[must_use]
+    pub fn part(&self) -> watch::Receiver<Part> {
+        self.part.subscribe()
+    }
+
+    /// From now on the node's reports and metrics have the policies of `fleet`. Only the first counts.
+    pub fn watch_policies(&self, fleet: &Arc<Fleet>) {
+        // A second one is a fault of ours that costs nothing.
+        let _ = self.fleet.set(Arc::downgrade(fleet));
+    }
+
+    fn fleet(&self) -> Option<Arc<Fleet>> {
+        self.fleet.get()?.upgrade()
+    }
+
+    fn read_policies(&self) -> Vec<PolicyReport> {
+        self.fleet().map(|fleet| fleet.reports()).unwrap_or_default()
+    }
+
+    /// All metrics in Prometheus' text format, with what is only measured when somebody looks.
+    ///
+    /// # Errors
+    /// Where a metric cannot be written down, which would be a fault of ours.
+    pub fn render_metrics(&self) -> Result<String, prometheus::Error> {
+        if let Some(fleet) = self.fleet() {
+            fleet.measure();
+        }
+        self.metrics.render()
+    }
+
+    /// Something else than a number has changed with a policy: whoever shows reports hears of it.
+    pub fn policies_changed(&self) {
+        self.reporting.policies(self.read_policies());
     }
 
     /// Takes other declarations into force.
@@ -226,10 +269,12 @@ impl Node {
     /// What the node says of itself to the operator.
     #[must_use]
     pub fn report(&self) -> PodReport {
-        self.reporting.report(count(self.table.len()))
+        let mut report = self.reporting.report(count(self.table.len()));
+        report.policies = self.read_policies();
+        report
     }
 
-    /// Wakes whoever shows reports when something in them but the number of buckets changes.
+    /// Wakes whoever shows reports when something in them but a number changes.
     #[must_use]
     pub fn report_changes(&self) -> watch::Receiver<PodReport> {
         self.reporting.changes()
@@ -322,4 +367,17 @@ impl Node {
 
 fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The part of the cluster's windows that belongs to the ring's own node: by its place among all, itself
+/// included where it is not listed yet.
+fn part(ring: &PeerSet) -> Part {
+    let own = ring.own().as_ref();
+    let others = ring.addresses().filter(|address| *address != own);
+    let (mut pods, mut place) = (1, 0);
+    for address in others {
+        pods += 1;
+        place += u32::from(address < own);
+    }
+    Part { pods, place }
 }

@@ -4,6 +4,7 @@ pub mod gateway;
 pub mod grpc;
 pub mod json;
 
+mod bind;
 mod call;
 mod closing;
 mod connection;
@@ -17,6 +18,7 @@ mod services;
 mod shared;
 mod threads;
 
+pub use bind::{BindError, Open, open};
 pub use closing::close_while_leaving;
 pub use connection::{GrpcDoor, MaxAge};
 pub use front::NodeFront;

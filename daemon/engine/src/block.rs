@@ -81,13 +81,13 @@ impl BlockRules {
         self.push(header, pattern)
     }
 
-    /// The first rule that refuses a request with these headers, if any does. `headers` gives each
-    /// value beside its header's name.
+    /// The first rule that refuses a request, if any does. `values` gives a header's values by its name,
+    /// whatever its case.
     #[must_use]
-    pub fn find<'h>(&self, headers: &(impl Iterator<Item = (&'h str, &'h [u8])> + Clone)) -> Option<Blocked> {
+    pub fn find<'h, V: IntoIterator<Item = &'h [u8]>>(&self, values: impl Fn(&str) -> V) -> Option<Blocked> {
         self.0.iter().find_map(|rule| {
-            let mut values = headers.clone().filter(|(name, _)| name.eq_ignore_ascii_case(&rule.header));
-            let (_, value) = values.find(|(_, value)| rule.pattern.is_match(value))?;
+            let mut values = values(&rule.header).into_iter();
+            let value = values.find(|value| rule.pattern.is_match(value))?;
             Some(Blocked {
                 header: rule.header.clone(),
                 value: String::from_utf8_lossy(value).into_owned(),
@@ -116,7 +116,11 @@ mod tests {
     }
 
     fn find(rules: &BlockRules, headers: &[(&str, &[u8])]) -> Option<String> {
-        rules.find(&headers.iter().copied()).map(|blocked| blocked.to_string())
+        let values = |name: &str| {
+            let named = headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+            named.map(|(_, value)| *value).collect::<Vec<_>>()
+        };
+        rules.find(values).map(|blocked| blocked.to_string())
     }
 
     #[test]

@@ -10,16 +10,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::AppError;
-use super::bind::{Open, open};
 use super::manifests::Loaded;
 use super::plan::NodePlan;
 use crate::clock;
 use crate::limits::Limits;
+use crate::metrics::PolicyLabel;
 use crate::node::Node;
 use crate::peers::{Named, PeerSet, Roster};
+use crate::proxy::secrets::Secrets;
+use crate::proxy::upstream::ResolveContext;
+use crate::proxy::{Fleet, Part, Surroundings};
 use crate::server::gateway::router;
 use crate::server::grpc::{Door, Serves};
-use crate::server::{Doors, GrpcDoor, MaxAge, NodeFront, Services, close_while_leaving, report_routes, serve_http};
+use crate::server::{Doors, GrpcDoor, MaxAge, NodeFront, Open, Services, close_while_leaving, open, report_routes, serve_http};
 use crate::settings::{self, Batching, Discovery};
 
 /// How often a share of the table is swept, and into how many shares: the whole in ten seconds.
@@ -37,6 +40,8 @@ const NOTICE: Duration = Duration::from_millis(100);
 /// Everything that runs.
 pub(super) struct Cluster {
     nodes: Arc<[Arc<Node>]>,
+    /// The policies. There is one fleet, whatever the number of nodes: in one process they are one pod.
+    fleet: Arc<Fleet>,
     rosters: Vec<Roster>,
     services: Vec<Services>,
     doors: Arc<Doors>,
@@ -124,8 +129,11 @@ impl Cluster {
         plans: Vec<NodePlan>,
         threads: usize,
         ring: RingPlan,
+        world: World,
         loaded: Option<&Loaded>,
     ) -> Result<Self, AppError> {
+        let host = plans.first().map(|plan| plan.http.host().to_owned()).unwrap_or_default();
+        let shares = !matches!(ring, RingPlan::Ourselves);
         let mut bound = Vec::with_capacity(plans.len());
         for plan in plans {
             bound.push(Bound::new(plan).await?);
@@ -137,21 +145,47 @@ impl Cluster {
         };
         let doors =
             Doors::new(threads).map_err(|cause| AppError::System { what: "threads to serve gRPC", cause })?;
+        let (doors, drain, tasks) = (Arc::new(doors), CancellationToken::new(), TaskTracker::new());
+        let first = bound.first().map(|bound| Arc::clone(&bound.node));
+        let first = first.ok_or_else(|| AppError::Fault("a cluster without nodes".to_owned()))?;
+        let fleet = Arc::new(Fleet::new(Surroundings {
+            doors: Arc::clone(&doors),
+            host,
+            families: first.metrics().proxy.clone(),
+            node: Some(Arc::clone(&first)),
+            secrets: world.secrets,
+            resolve: world.resolve,
+            drain: drain.clone(),
+            tasks: tasks.clone(),
+        }));
+        first.watch_policies(&fleet);
+        let asker = fleet.asker().clone();
+        let fault = |error: prometheus::Error| AppError::Fault(error.to_string());
+        first.metrics().watch_signals(PolicyLabel::Shown, move || asker.readings()).map_err(fault)?;
         let mut cluster = Self {
             nodes: bound.iter().map(|bound| Arc::clone(&bound.node)).collect(),
+            fleet,
             rosters: Vec::new(),
             services: Vec::new(),
-            doors: Arc::new(doors),
+            doors,
             places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
             accepting: TaskTracker::new(),
-            tasks: TaskTracker::new(),
+            tasks,
             watching: TaskTracker::new(),
-            drain: CancellationToken::new(),
+            drain,
             stop: CancellationToken::new(),
             grace: tokio::sync::watch::Sender::new(Duration::ZERO),
         };
+        cluster.watch(tell_changes(Arc::clone(&first), cluster.fleet.asker().changes()));
+        if shares {
+            let (fleet, part) = (Arc::clone(&cluster.fleet), first.part());
+            cluster.watch(follow_part(fleet, part));
+        }
         if let Some(loaded) = loaded {
-            declare(&cluster.nodes, loaded);
+            let problems = cluster.declarer().declare(loaded).await;
+            if !problems.is_empty() {
+                return Err(AppError::Policies(problems));
+            }
         }
         for bound in bound {
             cluster.start_node(bound, &ring).await?;
@@ -176,9 +210,14 @@ impl Cluster {
         &self.rosters
     }
 
-    /// The nodes.
-    pub(super) fn nodes(&self) -> Arc<[Arc<Node>]> {
-        Arc::clone(&self.nodes)
+    /// The policies.
+    pub(super) fn fleet(&self) -> Arc<Fleet> {
+        Arc::clone(&self.fleet)
+    }
+
+    /// What takes declarations into force.
+    pub(super) fn declarer(&self) -> Declarer {
+        Declarer { nodes: Arc::clone(&self.nodes), fleet: Arc::clone(&self.fleet) }
     }
 
     async fn start_node(&mut self, bound: Bound, ring: &[Named]) -> Result<(), AppError> {
@@ -254,12 +293,49 @@ impl Cluster {
     }
 }
 
-/// Takes declarations into force on every node.
-pub(super) fn declare(nodes: &[Arc<Node>], loaded: &Loaded) {
-    for node in nodes {
-        node.set_limits(Limits::new(&loaded.document, node.metrics()));
+/// What policies find outside of the process.
+#[derive(Clone, Default)]
+pub(super) struct World {
+    pub(super) secrets: Secrets,
+    pub(super) resolve: ResolveContext,
+}
+
+/// Takes declarations into force, on every node and in the fleet.
+#[derive(Clone)]
+pub(super) struct Declarer {
+    pub(super) nodes: Arc<[Arc<Node>]>,
+    fleet: Arc<Fleet>,
+}
+
+impl Declarer {
+    /// Takes them into force, and tells what keeps policies from being served, a line each.
+    pub(super) async fn declare(&self, loaded: &Loaded) -> Vec<String> {
+        let problems = self.fleet.set(loaded.policies.clone()).await;
+        for node in &*self.nodes {
+            node.set_limits(Limits::new(&loaded.document, node.metrics()));
+            node.policies_changed();
+        }
+        loaded.report();
+        problems.into_iter().map(|(source, why)| format!("BackpressurePolicy {source}: {why}")).collect()
     }
-    loaded.report();
+}
+
+/// Keeps the fleet's part of the cluster's windows as the ring has it.
+async fn follow_part(fleet: Arc<Fleet>, mut part: tokio::sync::watch::Receiver<Part>) {
+    loop {
+        let now = *part.borrow_and_update();
+        fleet.set_part(now);
+        if part.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Tells whoever shows reports that a signal has something else to say.
+async fn tell_changes(node: Arc<Node>, mut changes: tokio::sync::watch::Receiver<u64>) {
+    while changes.changed().await.is_ok() {
+        node.policies_changed();
+    }
 }
 
 /// Reclaims buckets that are over, a little at a time.

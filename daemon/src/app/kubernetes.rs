@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use kube::Client;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, World};
 use crate::api::{self, ApiError};
 use crate::document;
 use crate::peers::discovery;
+use crate::proxy::secrets::Secrets;
+use crate::proxy::upstream::ResolveContext;
 use crate::settings::{Discovery, DocumentSource, Kubernetes, Settings};
 
 /// What is to be followed, and through which client; nothing where the settings do not ask for it.
@@ -29,6 +31,13 @@ impl Follow {
         Ok(Self { client, discovery, document })
     }
 
+    /// What policies find in the cluster.
+    pub(super) fn world(&self) -> World {
+        let namespace = self.document.as_ref().map(|document| document.namespace.clone());
+        let resolve = ResolveContext { client: self.client.clone(), namespace, metrics: None };
+        World { secrets: Secrets::default(), resolve }
+    }
+
     pub(super) fn start(self, cluster: &Cluster) {
         let Some(client) = self.client else { return };
         for roster in cluster.rosters() {
@@ -36,7 +45,8 @@ impl Follow {
                 cluster.watch(discovery::run(client.clone(), settings.clone(), roster.clone()));
             }
             if let Some(source) = &self.document {
-                cluster.watch(document::run(client.clone(), source.clone(), Arc::clone(roster.node())));
+                let (node, fleet) = (Arc::clone(roster.node()), cluster.fleet());
+                cluster.watch(document::run(client.clone(), source.clone(), node, Some(fleet)));
             }
         }
     }

@@ -13,6 +13,8 @@ use crds::limit::RateLimit;
 use crds::manifest::{self, Manifest, Manifests, Problem};
 use crds::reference::ObjectName;
 
+use crate::proxy::policy::{Policy, declared};
+
 /// Folders inside folders, at most.
 const MAX_DEPTH: usize = 16;
 
@@ -23,7 +25,7 @@ pub(super) struct Loaded {
     pub(super) replicas: u16,
     cluster: Option<RateLimitCluster>,
     left_out: Vec<(ObjectName, Outcome)>,
-    policies: usize,
+    pub(super) policies: Vec<Policy>,
 }
 
 /// Why manifests declare nothing that could be taken into force.
@@ -97,16 +99,11 @@ impl Loaded {
         for (object, outcome) in &self.left_out {
             tracing::warn!(%object, reason = ?outcome.reason(), "left out: {outcome}");
         }
-        if self.policies > 0 {
-            tracing::warn!(
-                policies = self.policies,
-                "BackpressurePolicy resources are validated, but this version serves no proxy for them"
-            );
-        }
         tracing::info!(
             revision = self.document.revision,
             limits = self.document.rate_limits.len(),
-            "declared limits are in force"
+            policies = self.policies.len(),
+            "what is declared is in force"
         );
     }
 }
@@ -221,8 +218,10 @@ impl Objects {
         let Folded { document, limits, policies } = folded;
         let left_out =
             limits.into_iter().chain(policies).filter(|(_, outcome)| !outcome.is_accepted()).collect();
+        let policies =
+            declared::policies(&document).map_err(|error| ManifestError::Together(error.to_string()))?;
         Ok(Loaded {
-            policies: document.backpressure_policies.len(),
+            policies,
             document,
             replicas: u16::try_from(cluster.spec.replicas).unwrap_or(1).max(1),
             cluster: own.then(|| cluster.clone()),

@@ -9,9 +9,8 @@ use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Load;
-use super::cluster::{Cluster, declare};
+use super::cluster::{Cluster, Declarer};
 use super::manifests::Loaded;
-use crate::node::Node;
 
 /// Editors write a file in several steps; they are taken for one.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -25,14 +24,14 @@ pub(super) struct Watch {
 
 /// Watches `paths`, and takes into force what `load` makes of them.
 pub(super) fn watch(cluster: &Cluster, paths: Vec<PathBuf>, load: Load, in_force: Option<Loaded>) -> Watch {
-    let task = tokio::spawn(run(cluster.nodes(), paths, load, in_force.map(Ok)));
+    let task = tokio::spawn(run(cluster.declarer(), paths, load, in_force.map(Ok)));
     Watch { _task: AbortOnDropHandle::new(task) }
 }
 
 /// What the files held when they were last read.
 type Last = Option<Result<Loaded, String>>;
 
-async fn run(nodes: Arc<[Arc<Node>]>, paths: Vec<PathBuf>, load: Load, mut last: Last) {
+async fn run(declarer: Declarer, paths: Vec<PathBuf>, load: Load, mut last: Last) {
     let changed = Arc::new(Notify::new());
     let _watcher = match start(&paths, Arc::clone(&changed)) {
         Ok(watcher) => Some(watcher),
@@ -50,35 +49,41 @@ async fn run(nodes: Arc<[Arc<Node>]>, paths: Vec<PathBuf>, load: Load, mut last:
         }
         let paths = paths.clone();
         let Ok(loaded) = tokio::task::spawn_blocking(move || load(&paths)).await else { continue };
-        last = Some(take(&nodes, &last, loaded.map_err(|error| error.to_string())));
+        last = Some(take(&declarer, &last, loaded.map_err(|error| error.to_string())).await);
     }
 }
 
 /// Takes into force what was loaded, if it is another document; tells of what is wrong once.
-fn take(nodes: &[Arc<Node>], last: &Last, loaded: Result<Loaded, String>) -> Result<Loaded, String> {
+async fn take(
+    declarer: &Declarer,
+    last: &Last,
+    loaded: Result<Loaded, String>,
+) -> Result<Loaded, String> {
+    let nodes = &declarer.nodes;
     let Some(first) = nodes.first() else { return loaded };
     match &loaded {
         Err(problem) if !matches!(last, Some(Err(known)) if known == problem) => {
-            for node in nodes {
+            for node in &**nodes {
                 node.metrics().reloads_failed.inc();
             }
             for line in problem.lines() {
-                tracing::error!(revision = first.limits().revision(), "the old limits stay in force: {line}");
+                tracing::error!(revision = first.limits().revision(), "what was declared before stays in force: {line}");
             }
         }
         Err(_) => {}
         Ok(loaded) => {
             let changed = first.limits().revision() != loaded.document.revision;
             if changed {
-                declare(nodes, loaded);
-                for node in nodes {
+                // Why a policy is not served was logged, and is tried again.
+                declarer.declare(loaded).await;
+                for node in &**nodes {
                     node.metrics().reloads_succeeded.inc();
                 }
             }
             if let Some(Ok(before)) = last
                 && loaded.needs_restart(before)
             {
-                tracing::warn!("what changed beside the limits takes a restart");
+                tracing::warn!("what changed beside limits and policies takes a restart");
             }
         }
     }

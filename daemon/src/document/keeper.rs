@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crds::document::DaemonDocument;
+use crds::document::{DaemonDocument, DocumentError};
 use crds::report::Refusal;
 use engine::Tick;
 
@@ -12,10 +12,13 @@ use crate::clock;
 use crate::limits::Limits;
 use crate::metrics::DocumentOrigin;
 use crate::node::{Awaited, Node};
+use crate::proxy::Fleet;
+use crate::proxy::policy::{Policy, PolicyError, declared};
 
 /// What became of documents so far.
 pub(super) struct Keeper {
     node: Arc<Node>,
+    fleet: Option<Arc<Fleet>>,
     /// Revision and length of text of the document in force, as its parts state them.
     in_force: Option<Seen>,
     /// The last one that was refused.
@@ -36,12 +39,22 @@ struct Seen {
 /// A document that was read, ready to be put in force.
 struct Taken {
     limits: Limits,
-    policies: usize,
+    policies: Vec<Policy>,
+}
+
+/// Why a document that was put together is refused.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
 }
 
 impl Keeper {
-    pub(super) const fn new(node: Arc<Node>) -> Self {
-        Self { node, in_force: None, refused: None, origin: None, told: None }
+    /// Brings limits to the node and policies to the fleet, where there is one.
+    pub(super) const fn new(node: Arc<Node>, fleet: Option<Arc<Fleet>>) -> Self {
+        Self { node, fleet, in_force: None, refused: None, origin: None, told: None }
     }
 
     /// Says why there is nothing to take yet.
@@ -77,11 +90,8 @@ impl Keeper {
         // Some milliseconds for each thousand limits, in which the runtime has others to serve.
         let read = tokio::task::spawn_blocking(move || {
             let document = DaemonDocument::parse(&text)?;
-            let policies = document.backpressure_policies.len();
-            Ok::<_, crds::document::DocumentError>(Taken {
-                limits: Limits::new(&document, node.metrics()),
-                policies,
-            })
+            let policies = declared::policies(&document)?;
+            Ok::<_, Unusable>(Taken { limits: Limits::new(&document, node.metrics()), policies })
         });
         let read = match read.await {
             Ok(read) => read.map_err(|error| shorten(chain(&error))),
@@ -89,7 +99,7 @@ impl Keeper {
             Err(error) => Err(error.to_string()),
         };
         match read {
-            Ok(taken) => self.put(seen, taken, origin, started),
+            Ok(taken) => self.put(seen, taken, origin, started).await,
             Err(reason) => {
                 let revision = seen.revision.clone();
                 self.refuse(Some(seen), Refusal { revision, reason });
@@ -97,9 +107,15 @@ impl Keeper {
         }
     }
 
-    fn put(&mut self, seen: Seen, taken: Taken, origin: DocumentOrigin, started: Tick) {
+    async fn put(&mut self, seen: Seen, taken: Taken, origin: DocumentOrigin, started: Tick) {
         let Taken { limits, policies } = taken;
-        let (revision, declared) = (limits.revision().to_owned(), limits.len());
+        let (revision, declared, served) = (limits.revision().to_owned(), limits.len(), policies.len());
+        if let Some(fleet) = &self.fleet {
+            // What keeps a policy from being served is reported with it. Who hears the revision hears
+            // that, too, so policies come first.
+            fleet.set(policies).await;
+            self.node.policies_changed();
+        }
         self.node.set_limits(limits);
         self.node.has(Awaited::Document);
         if self.in_force.is_some() {
@@ -112,13 +128,11 @@ impl Keeper {
         tracing::info!(
             revision,
             limits = declared,
+            policies = served,
             from = origin.word(),
             ?took,
-            "declared limits are in force"
+            "what is declared is in force"
         );
-        if policies > 0 {
-            tracing::warn!(policies, "this version serves no proxy for BackpressurePolicy resources");
-        }
     }
 
     fn show(&mut self, origin: DocumentOrigin) {

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 use prometheus::proto::{MetricFamily, MetricType};
 
 use super::{DocumentOrigin, Metrics, TableReading};
+use crate::proxy::upstream::UpstreamError;
 
 const HEAD: &str = "\
 # Metrics
@@ -48,6 +49,10 @@ pub fn render_docs() -> Result<String, prometheus::Error> {
         let _ = metrics.watch(resource);
     }
     metrics.set_document_origin(DocumentOrigin::Api);
+    let policy = metrics.proxy.of("POLICY", ["ROUTE"].into_iter());
+    for kind in UpstreamError::KINDS {
+        let _ = policy.ours.as_ref().map(|ours| ours.upstream_error(kind));
+    }
     let mut page = HEAD.to_owned();
     for family in metrics.registry.gather() {
         let (name, help, labels) = (family.name(), family.help(), labels(&family));

@@ -5,7 +5,9 @@ use prometheus::{
     core::Collector,
 };
 
-use super::{CheckErrors, Durations, GrpcMethod, GrpcMethods, Metrics, PeerFamilies, Scrapes, WatchFamilies};
+use super::{
+    CheckErrors, Durations, GrpcMethod, GrpcMethods, Metrics, PeerFamilies, ProxyFamilies, Scrapes, WatchFamilies,
+};
 
 /// Upper bounds in seconds: 25 µs, a decision of one item in memory, to 10 s, beyond every timeout.
 pub(super) const SECONDS: &[f64] = &[
@@ -148,6 +150,7 @@ impl Families {
         registry: Registry,
         peer_families: PeerFamilies,
         watch_families: WatchFamilies,
+        proxy: ProxyFamilies,
     ) -> Metrics {
         let error = |error: &str| self.errors.with_label_values(&[error]);
         let duration = |name: &str| self.durations.with_label_values(&[name]);
@@ -202,6 +205,7 @@ impl Families {
             rings_kept: self.rings_kept.clone(),
             reloads_succeeded: self.reloads.with_label_values(&["success"]),
             reloads_failed: self.reloads.with_label_values(&["failure"]),
+            proxy,
             families: self,
             peer_families,
             watch_families,

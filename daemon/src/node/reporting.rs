@@ -1,13 +1,14 @@
 //! What a node says of itself to the operator, and who is woken when it changes.
 
-use crds::report::{PodReport, Refusal};
+use crds::decimal::Decimal;
+use crds::report::{PodReport, PolicyReport, Refusal};
 use engine::RingHash;
 use tokio::sync::watch;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::peers::PeerSet;
 
-/// The report as it is, without the number of buckets: that changes all the time, and wakes nobody.
+/// The report as it is, without its numbers: they change all the time, and wake nobody.
 #[derive(Debug)]
 pub(super) struct Reporting {
     hash: RingHash,
@@ -40,6 +41,17 @@ impl Reporting {
 
     pub(super) fn refused(&self, refused: Option<Refusal>) {
         self.change(|report| report.refused = refused);
+    }
+
+    /// How the policies are; their numbers are left out.
+    pub(super) fn policies(&self, mut policies: Vec<PolicyReport>) {
+        for policy in &mut policies {
+            (policy.window, policy.in_flight, policy.allowance) = (0, 0, Decimal::default());
+            for signal in &mut policy.signals {
+                (signal.value, signal.age) = (None, None);
+            }
+        }
+        self.change(|report| report.policies = policies);
     }
 
     pub(super) fn leaves(&self) {
@@ -88,6 +100,29 @@ mod tests {
         assert_ne!(xxh3(&["a:1", "b:1"]), xxh3(&["a:1"]));
         assert_ne!(xxh3(&["a:1"]), render_ring(RingHash::Fnv1, ["a:1"].into_iter()));
         assert_eq!(xxh3(&[]).len(), 16);
+    }
+
+    #[test]
+    fn numbers_of_policies_wake_nobody() {
+        let ring = PeerSet::new(RingHash::Xxh3, "a:1".into(), true, Vec::new());
+        let reporting = Reporting::new(RingHash::Xxh3, &ring);
+        let policy = |window, throttling| PolicyReport {
+            source: crds::reference::ObjectName { namespace: "shop".into(), name: "search".into() },
+            problem: String::new(),
+            window,
+            max: 10,
+            in_flight: window / 2,
+            allowance: Decimal::from_integer(window),
+            throttling,
+            signals: Vec::new(),
+        };
+        reporting.policies(vec![policy(1, false)]);
+        let mut changes = reporting.changes();
+        reporting.policies(vec![policy(7, false)]);
+        assert!(!changes.has_changed().unwrap());
+        reporting.policies(vec![policy(7, true)]);
+        assert!(changes.has_changed().unwrap());
+        changes.mark_unchanged();
     }
 
     #[test]

@@ -91,6 +91,11 @@ impl Routes {
         (index, self.routes[index].action)
     }
 
+    /// What metrics call them, and what they do.
+    pub fn actions(&self) -> impl Iterator<Item = (&Arc<str>, Action)> {
+        self.routes.iter().map(|route| (&route.name, route.action))
+    }
+
     /// What metrics call them, in their order.
     pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.routes.iter().map(|route| &route.name)

@@ -50,7 +50,7 @@ impl Front for NodeFront {
 
     fn metrics(&self) -> String {
         let scrapes = &self.0.metrics().scrapes;
-        match self.0.metrics().render() {
+        match self.0.render_metrics() {
             Ok(text) => {
                 scrapes.ok.inc();
                 text

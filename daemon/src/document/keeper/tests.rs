@@ -37,7 +37,7 @@ fn revision(assembly: &Assembly) -> String {
 #[tokio::test]
 async fn a_document_comes_in_force_and_the_next_one_replaces_it() {
     let node = node();
-    let mut keeper = Keeper::new(Arc::clone(&node));
+    let mut keeper = Keeper::new(Arc::clone(&node), None);
     keeper.waits("nobody answers");
     assert!(node.ready().is_err_and(|why| why.contains("no document yet: nobody answers")));
     for (limit, reloads) in [(5, 0), (5, 0), (6, 1)] {
@@ -52,7 +52,7 @@ async fn a_document_comes_in_force_and_the_next_one_replaces_it() {
 #[tokio::test]
 async fn a_bad_document_is_refused_once_and_the_old_one_stays() {
     let node = node();
-    let mut keeper = Keeper::new(Arc::clone(&node));
+    let mut keeper = Keeper::new(Arc::clone(&node), None);
     let good = document(5);
     keeper.take(good.clone(), DocumentOrigin::Api).await;
     let Assembly::Whole { text, .. } = &good else { panic!("{good:?}") };
@@ -80,7 +80,7 @@ async fn a_bad_document_is_refused_once_and_the_old_one_stays() {
 #[tokio::test]
 async fn what_is_gone_changes_nothing_and_a_first_bad_one_keeps_it_from_being_ready() {
     let node = node();
-    let mut keeper = Keeper::new(Arc::clone(&node));
+    let mut keeper = Keeper::new(Arc::clone(&node), None);
     let text = Assembly::Whole { revision: "1".to_owned(), parts: 1, text: "nonsense: [".to_owned() };
     keeper.take(text, DocumentOrigin::Mount).await;
     assert!(node.ready().is_err_and(|why| why.contains("the only one was refused")), "{:?}", node.ready());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crds::backpressure as declared;
 use crds::credentials::SecretKey;
-use crds::document::PolicyEntry;
+use crds::document::{DaemonDocument, PolicyEntry};
 use crds::duration::GoDuration;
 use crds::reference::{ObjectName, SecretKeyRef, TlsMode};
 use engine::aimd::{
@@ -59,6 +59,19 @@ pub fn policy(entry: &PolicyEntry) -> Result<Policy, PolicyError> {
         voice: Voice::Declared,
         source: source.clone(),
     })
+}
+
+/// Checks all policies of a document.
+///
+/// # Errors
+/// [`PolicyError`] for the first that has no meaning; its field begins with the policy's name.
+pub fn policies(document: &DaemonDocument) -> Result<Vec<Policy>, PolicyError> {
+    let named = |entry: &PolicyEntry| {
+        policy(entry).map_err(|PolicyError { field, fault }| {
+            error(format!("BackpressurePolicy {}: {field}", entry.source), fault)
+        })
+    };
+    document.backpressure_policies.iter().map(named).collect()
 }
 
 fn error(field: impl Into<String>, fault: impl ToString) -> PolicyError {

@@ -1,4 +1,4 @@
-//! Listeners, all opened before anything is served.
+//! Listeners, and what to do where one cannot be opened.
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,13 +26,19 @@ fn way_out(cause: &io::Error, setting: &str) -> String {
 }
 
 /// An open listener and where it is.
-pub(super) struct Open {
-    pub(super) listener: TcpListener,
-    pub(super) at: SocketAddr,
+#[derive(Debug)]
+pub struct Open {
+    /// It.
+    pub listener: TcpListener,
+    /// Its address and port.
+    pub at: SocketAddr,
 }
 
 /// Opens a listener for `what`, whose address `setting` decides.
-pub(super) async fn open(
+///
+/// # Errors
+/// Where no address of the host can be listened on.
+pub async fn open(
     address: &Address,
     what: &'static str,
     setting: &'static str,

@@ -1,0 +1,152 @@
+//! A policy's listener: each connection speaks HTTP/1.1, or HTTP/2 by prior knowledge or ALPN.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use hyper::rt::{Read, Write};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use prometheus::IntGauge;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::headers::Client;
+use super::service::{Door, Live};
+use super::tls::Acceptor;
+use crate::server::{Arrived, Serve};
+
+/// The longest head of a request over HTTP/1.1, and how much of a body is read at once.
+const MAX_HEAD: usize = 64 << 10;
+/// Headers of a request.
+const MAX_HEADERS: usize = 128;
+/// Streams of one HTTP/2 connection.
+const MAX_STREAMS: u32 = 256;
+/// What a client may send ahead on a stream, and on a connection: what we hold for it at most.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+/// What we hold of an answer that a client does not read.
+const MAX_SEND: usize = 256 << 10;
+/// How long a handshake of TLS may take, and how long a connection may be silent at its start.
+const FIRST_WORD: Duration = Duration::from_secs(10);
+/// How often a silent HTTP/2 connection is asked whether it is there.
+const PING: Duration = Duration::from_secs(30);
+
+/// What serves a policy's connections.
+pub struct Listener {
+    live: Arc<ArcSwap<Live>>,
+    tls: Option<Acceptor>,
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Listener").field("tls", &self.tls.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Listener {
+    /// Serves what is in force, which may change meanwhile.
+    #[must_use]
+    pub const fn new(live: Arc<ArcSwap<Live>>, tls: Option<Acceptor>) -> Self {
+        Self { live, tls }
+    }
+
+    async fn run(self: Arc<Self>, arrived: Arrived) {
+        let Arrived { stream, from, thread, drain } = arrived;
+        let live = self.live.load();
+        let gauge = live.gate.metrics.ours.as_ref().map(|ours| Open::new(&ours.connections));
+        let idle = live.gate.policy.timeouts.idle;
+        drop(live);
+        if !speaks(&stream, idle, &drain).await {
+            return;
+        }
+        let client = Arc::new(Client::new(from.ip(), self.tls.is_some()));
+        let tunnels = TaskTracker::new();
+        let door = Door { live: Arc::clone(&self.live), client, thread, tunnels: tunnels.clone() };
+        match &self.tls {
+            None => serve(TokioIo::new(stream), door, idle, drain).await,
+            Some(acceptor) => match tokio::time::timeout(FIRST_WORD, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => serve(TokioIo::new(stream), door, idle, drain).await,
+                Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                Err(_) => tracing::debug!("a TLS handshake took too long"),
+            },
+        }
+        tunnels.close();
+        tunnels.wait().await;
+        drop(gauge);
+    }
+}
+
+impl Serve for Listener {
+    fn serve(self: Arc<Self>, arrived: Arrived) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(self.run(arrived))
+    }
+}
+
+/// Waits until the client says something: until then a connection costs a socket and little else.
+async fn speaks(stream: &TcpStream, idle: Option<Duration>, drain: &CancellationToken) -> bool {
+    let readable = async {
+        match idle {
+            Some(idle) => matches!(tokio::time::timeout(idle, stream.readable()).await, Ok(Ok(()))),
+            None => stream.readable().await.is_ok(),
+        }
+    };
+    tokio::select! {
+        readable = readable => readable,
+        () = drain.cancelled() => false,
+    }
+}
+
+async fn serve<IO>(io: IO, door: Door, idle: Option<Duration>, drain: CancellationToken)
+where
+    IO: Read + Write + Unpin + Send + 'static,
+{
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // It begins with the wait for the next request, so it is the bound of an idle connection too.
+        .header_read_timeout(idle)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(MAX_SEND)
+        .max_header_list_size(MAX_HEAD as u32)
+        .keep_alive_interval(PING);
+    let service = service_fn(move |request| door.clone().answer(request));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = drain.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error, "a connection failed");
+    }
+}
+
+/// Counts an open connection for as long as it lives.
+struct Open(IntGauge);
+
+impl Open {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

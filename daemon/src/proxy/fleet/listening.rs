@@ -1,0 +1,146 @@
+//! A policy's listener: opened, tried again where its port is taken, and closed without cutting anybody
+//! off.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::Surroundings;
+use crate::proxy::connection;
+use crate::proxy::policy::Listener;
+use crate::proxy::service::Live;
+use crate::proxy::tls::Acceptor;
+use crate::server::{BindError, Open, open};
+use crate::settings::Address;
+
+/// Connections of one listener at once: beyond it, new ones wait to be accepted.
+const MAX_CONNECTIONS: usize = 20_000;
+/// How often a port that is taken is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// An open listener, or one that is being tried.
+#[derive(Debug)]
+pub(super) struct Listening {
+    pub(super) plan: Listener,
+    closed: CancellationToken,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    at: Option<SocketAddr>,
+    problem: Option<String>,
+}
+
+impl Listening {
+    /// Opens a listener, at once where that works.
+    pub(super) async fn start(
+        plan: &Listener,
+        live: &Arc<ArcSwap<Live>>,
+        surroundings: &Surroundings,
+    ) -> Self {
+        let closed = surroundings.drain.child_token();
+        let state = Arc::new(Mutex::new(State::default()));
+        let listening = Self { plan: plan.clone(), closed: closed.clone(), state: Arc::clone(&state) };
+        let attempt = Attempt {
+            plan: plan.clone(),
+            live: Arc::clone(live),
+            surroundings: surroundings.clone(),
+            closed,
+            state,
+        };
+        if let Some(opened) = attempt.open().await {
+            attempt.accept(opened);
+        } else {
+            let tasks = surroundings.tasks.clone();
+            tasks.spawn(attempt.persist());
+        }
+        listening
+    }
+
+    /// Accepts no more; who is connected is asked to leave when answered.
+    pub(super) fn close(self) {
+        self.closed.cancel();
+    }
+
+    pub(super) fn problem(&self) -> Option<String> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).problem.clone()
+    }
+
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).at
+    }
+}
+
+/// What it takes to open one.
+struct Attempt {
+    plan: Listener,
+    live: Arc<ArcSwap<Live>>,
+    surroundings: Surroundings,
+    closed: CancellationToken,
+    state: Arc<Mutex<State>>,
+}
+
+impl Attempt {
+    async fn open(&self) -> Option<(Open, Option<Acceptor>)> {
+        let tls = match &self.plan.tls {
+            None => None,
+            Some(tls) => match Acceptor::new(tls, &self.surroundings.secrets) {
+                Ok(acceptor) => Some(acceptor),
+                Err(error) => return self.failed(error.to_string()),
+            },
+        };
+        let host = self.plan.host.as_deref().unwrap_or(&self.surroundings.host);
+        let opened: Result<Open, BindError> =
+            open(&Address::new(host, self.plan.port), "a policy's traffic", "spec.listener.port").await;
+        match opened {
+            Ok(open) => Some((open, tls)),
+            Err(error) => self.failed(error.to_string()),
+        }
+    }
+
+    fn failed<T>(&self, problem: String) -> Option<T> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.problem.as_ref() != Some(&problem) {
+            let policy = &self.live.load().gate.policy.source;
+            tracing::error!(%policy, "a policy is not served: {problem}");
+            state.problem = Some(problem);
+        }
+        None
+    }
+
+    /// Tries until it works or is no longer wanted.
+    async fn persist(self) {
+        let mut secrets = self.surroundings.secrets.changes();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN) => {}
+                Ok(()) = secrets.changed(), if self.plan.tls.is_some() => {}
+                () = self.closed.cancelled() => return,
+            }
+            if let Some(opened) = self.open().await {
+                return self.accept(opened);
+            }
+        }
+    }
+
+    fn accept(self, (open, tls): (Open, Option<Acceptor>)) {
+        let Self { live, surroundings, closed, state, .. } = self;
+        {
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            *state = State { at: Some(open.at), problem: None };
+        }
+        tracing::info!(policy = %live.load().gate.policy.source, at = %open.at, "a policy is served");
+        if let Some(node) = &surroundings.node {
+            node.policies_changed();
+        }
+        let serve = Arc::new(connection::Listener::new(live, tls));
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let doors = Arc::clone(&surroundings.doors);
+        surroundings.tasks.spawn(async move { doors.accept(open.listener, serve, places, closed).await });
+    }
+}

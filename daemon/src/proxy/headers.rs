@@ -1,0 +1,274 @@
+//! What of a message's headers is for the next hop, and what a proxy must not pass on.
+
+use std::net::IpAddr;
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, request};
+
+use super::policy::Voice;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// What is said of a client to the upstream; made once a connection.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Its address.
+    pub address: IpAddr,
+    address_text: HeaderValue,
+    scheme: HeaderValue,
+    forwarded: HeaderValue,
+}
+
+impl Client {
+    /// A client at `address`, which speaks TLS or not.
+    #[must_use]
+    pub fn new(address: IpAddr, tls: bool) -> Self {
+        // An address of the fourth version that came through a socket of the sixth is still one.
+        let address = address.to_canonical();
+        let scheme = if tls { "https" } else { "http" };
+        let node = match address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("\"[{address}]\""),
+        };
+        // Addresses are ASCII.
+        let value = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"));
+        Self {
+            address,
+            address_text: value(address.to_string()),
+            scheme: HeaderValue::from_static(scheme),
+            forwarded: value(format!("for={node};proto={scheme}")),
+        }
+    }
+}
+
+/// Why a request is not passed on.
+///
+/// # Errors
+/// What servers are known to read in two ways, so that one could hide a second request from us; and what
+/// is no request of HTTP/1.1.
+pub fn check(parts: &request::Parts) -> Result<(), &'static str> {
+    let headers = &parts.headers;
+    if let Some(coding) = headers.get(TRANSFER_ENCODING) {
+        if parts.version < Version::HTTP_11 {
+            return Err("Transfer-Encoding is not part of HTTP/1.0");
+        }
+        if headers.contains_key(CONTENT_LENGTH) {
+            return Err("a request has either Transfer-Encoding or Content-Length");
+        }
+        if headers.get_all(TRANSFER_ENCODING).iter().count() > 1 || !coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+        {
+            return Err("Transfer-Encoding may only be chunked");
+        }
+    }
+    if headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
+        return Err("a request has one Content-Length");
+    }
+    if headers.get(CONTENT_LENGTH).is_some_and(|length| !length.as_bytes().iter().all(u8::is_ascii_digit)) {
+        return Err("Content-Length is a number");
+    }
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err("a request has one Host");
+    }
+    if host.is_none() && parts.version == Version::HTTP_11 {
+        return Err("a request of HTTP/1.1 has a Host");
+    }
+    if host.is_some_and(|host| host.as_bytes().iter().any(|byte| b" \t/?#@,\\".contains(byte))) {
+        return Err("Host is a name or an address, and perhaps a port");
+    }
+    Ok(())
+}
+
+/// The protocol that a client asks to go over to; none where it does not.
+#[must_use]
+pub fn upgrade(parts: &request::Parts) -> Option<HeaderValue> {
+    if parts.version != Version::HTTP_11 || !lists(&parts.headers, &CONNECTION, b"upgrade") {
+        return None;
+    }
+    parts.headers.get(UPGRADE).cloned()
+}
+
+/// Whether a header's list has an entry.
+fn lists(headers: &HeaderMap, name: &HeaderName, entry: &[u8]) -> bool {
+    let values = headers.get_all(name).iter();
+    values
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .any(|token| token.trim_ascii().eq_ignore_ascii_case(entry))
+}
+
+/// Makes a request's headers those of the next hop's.
+pub fn forward_request(parts: &mut request::Parts, client: &Client, voice: Voice) {
+    let trailers = lists(&parts.headers, &TE, b"trailers");
+    let headers = &mut parts.headers;
+    remove_hop(headers);
+    headers.remove(PROXY_AUTHORIZATION);
+    // The client was told to go on, or will be as soon as its body is asked for.
+    headers.remove(EXPECT);
+    headers.remove(TE);
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    if !headers.contains_key(HOST)
+        && let Some(host) = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok())
+    {
+        // HTTP/2 has it in the address.
+        headers.insert(HOST, host);
+    }
+    append(headers, X_FORWARDED_FOR, b", ", &client.address_text);
+    if voice == Voice::Original {
+        return;
+    }
+    append(headers, FORWARDED, b", ", &client.forwarded);
+    // Who stands before us knows better how the client came to it.
+    if !headers.contains_key(X_FORWARDED_PROTO) {
+        headers.insert(X_FORWARDED_PROTO, client.scheme.clone());
+    }
+    if !headers.contains_key(X_FORWARDED_HOST)
+        && let Some(host) = headers.get(HOST).cloned()
+    {
+        headers.insert(X_FORWARDED_HOST, host);
+    }
+}
+
+/// Makes an answer's headers those of the next hop's.
+pub fn forward_response(headers: &mut HeaderMap) {
+    remove_hop(headers);
+    headers.remove(PROXY_AUTHENTICATE);
+}
+
+/// Removes what belongs to one connection: what `Connection` names, and what always does.
+fn remove_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(CONNECTION)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+            .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
+            .collect();
+        for name in named {
+            // What frames or addresses the message is not for a client to take away.
+            if name != HOST && name != CONTENT_LENGTH {
+                headers.remove(name);
+            }
+        }
+        headers.remove(CONNECTION);
+    }
+    for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+}
+
+/// Puts a value at the end of a header's list.
+fn append(headers: &mut HeaderMap, name: HeaderName, between: &[u8], value: &HeaderValue) {
+    if !headers.contains_key(&name) {
+        headers.insert(name, value.clone());
+        return;
+    }
+    let mut all = Vec::new();
+    for known in headers.get_all(&name) {
+        all.extend_from_slice(known.as_bytes());
+        all.extend_from_slice(between);
+    }
+    all.extend_from_slice(value.as_bytes());
+    // Both were values of headers.
+    if let Ok(all) = HeaderValue::from_maybe_shared(bytes::Bytes::from(all)) {
+        headers.insert(name, all);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn parts(headers: &[(&str, &str)]) -> request::Parts {
+        let mut request = Request::get("/x");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn listed(headers: &HeaderMap) -> Vec<(String, String)> {
+        let mut listed: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        listed.sort();
+        listed
+    }
+
+    #[test]
+    fn what_is_for_one_hop_stays_there() {
+        let mut parts = parts(&[
+            ("host", "a.example"),
+            ("connection", "close, X-Mine, host"),
+            ("x-mine", "1"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers, deflate"),
+            ("upgrade", "h2c"),
+            ("proxy-authorization", "Basic x"),
+            ("expect", "100-continue"),
+            ("accept", "*/*"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-proto", "https"),
+        ]);
+        forward_request(&mut parts, &Client::new("::ffff:10.0.0.1".parse().unwrap(), false), Voice::Declared);
+        let expected = [
+            ("accept", "*/*"),
+            ("forwarded", "for=10.0.0.1;proto=http"),
+            ("host", "a.example"),
+            ("te", "trailers"),
+            ("x-forwarded-for", "1.2.3.4, 10.0.0.1"),
+            ("x-forwarded-host", "a.example"),
+            ("x-forwarded-proto", "https"),
+        ];
+        assert_eq!(listed(&parts.headers), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn what_is_read_in_two_ways_is_refused() {
+        let faults = |headers: &[(&str, &str)]| check(&parts(headers)).err().unwrap_or_default().to_owned();
+        assert_eq!(faults(&[("host", "a")]), "");
+        assert_eq!(faults(&[("host", "a"), ("transfer-encoding", "Chunked")]), "");
+        for headers in [
+            &[("host", "a"), ("transfer-encoding", "chunked"), ("content-length", "3")][..],
+            &[("host", "a"), ("transfer-encoding", "gzip, chunked")],
+            &[("host", "a"), ("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
+            &[("host", "a"), ("content-length", "3"), ("content-length", "3")],
+            &[("host", "a"), ("content-length", "+3")],
+            &[("host", "a"), ("content-length", "3, 3")],
+            &[("host", "a"), ("host", "b")],
+            &[("host", "a/b")],
+            &[("host", "a@b")],
+            &[],
+        ] {
+            assert_ne!(faults(headers), "", "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn an_upgrade_is_asked_for_by_both_headers() {
+        let asked = |headers: &[(&str, &str)]| upgrade(&parts(headers)).is_some();
+        assert!(asked(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]));
+        assert!(!asked(&[("upgrade", "websocket")]));
+        assert!(!asked(&[("connection", "upgrade")]));
+    }
+
+    #[test]
+    fn a_client_of_the_sixth_version_is_quoted() {
+        let mut parts = parts(&[("host", "a"), ("forwarded", "for=x")]);
+        forward_request(&mut parts, &Client::new("2001:db8::1".parse().unwrap(), true), Voice::Declared);
+        assert_eq!(parts.headers["forwarded"], "for=x, for=\"[2001:db8::1]\";proto=https");
+        assert_eq!(parts.headers["x-forwarded-for"], "2001:db8::1");
+    }
+}

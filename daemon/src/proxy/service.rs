@@ -1,0 +1,277 @@
+//! One request, from its headers to its answer's.
+
+use std::convert::Infallible;
+use std::error::Error as _;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, request};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use tokio::time::Sleep;
+use tokio_util::task::TaskTracker;
+
+use super::body::{Body, BodyError, Guarded, Leased, RequestBody};
+use super::flight::Flight;
+use super::gate::{Gate, Stop};
+use super::headers::{self, Client};
+use super::limits::LimitReply;
+use super::policy::Voice;
+use super::refusal::{Fault, is_grpc};
+use super::route::Action;
+use super::upstream::{Lease, Pool, UpstreamError};
+use super::{bypass, tunnel};
+
+/// What a policy's requests meet; replaced whole when it changes.
+#[derive(Debug)]
+pub struct Live {
+    /// Who may pass.
+    pub gate: Arc<Gate>,
+    /// Connections to the upstream, by the threads that they live on.
+    pub pools: Box<[Pool<RequestBody>]>,
+}
+
+/// One client's connection.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// What is in force.
+    pub live: Arc<ArcSwap<Live>>,
+    /// Who is at the other end.
+    pub client: Arc<Client>,
+    /// The thread that the connection lives on.
+    pub thread: usize,
+    /// What goes on after the connection has gone over to another protocol.
+    pub tunnels: TaskTracker,
+}
+
+/// Something between the request's coming and its answer went wrong.
+enum Failed {
+    Stopped(Stop),
+    Upstream(UpstreamError),
+    Body(BodyError),
+    Deadline,
+}
+
+impl Door {
+    /// Answers one request.
+    pub async fn answer(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        let live = self.live.load_full();
+        let (mut parts, incoming) = request.into_parts();
+        let policy = &live.gate.policy;
+        let (route, action) = policy.routes.find(&parts.method, parts.uri.path(), &parts.headers);
+        let mut flight = Flight::new(Arc::clone(&live.gate), route);
+        let grpc = is_grpc(&parts.headers);
+        let voice = policy.voice;
+        if let Err(why) = checked(&parts) {
+            let fault = Fault::BadRequest(format!("the request is refused: {why}"));
+            live.gate.count(route, &Stop::Fault(fault.clone()));
+            let mut reply = fault.reply(grpc, voice);
+            // What else is on this connection may not be what it seems.
+            reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            flight.replied(reply.status());
+            return Ok(reply);
+        }
+        let went = self.go(&live, &mut flight, &mut parts, incoming, action).await;
+        Ok(match went {
+            Ok(answer) => self.pass_on(flight, answer),
+            Err(failed) => {
+                let (stop, reply) = reply(&live.gate, &mut flight, failed, grpc, voice);
+                live.gate.count(route, &stop);
+                flight.replied(reply.status());
+                reply
+            }
+        })
+    }
+
+    /// Through the gate and to the upstream.
+    async fn go(
+        &self,
+        live: &Live,
+        flight: &mut Flight,
+        parts: &mut request::Parts,
+        incoming: Incoming,
+        action: Action,
+    ) -> Result<Answer, Failed> {
+        let policy = &live.gate.policy;
+        let timeout = policy.timeouts.request.filter(|_| action != Action::PassThrough);
+        let mut deadline = timeout.map(|timeout| Box::pin(tokio::time::sleep(timeout)));
+        let way = async {
+            let (bypasses, body) = bypass::look(policy, parts, incoming).await.map_err(Failed::Body)?;
+            let admitted = live.gate.admit(action, &parts.headers, self.client.address, bypasses).await;
+            let admitted = admitted.map_err(Failed::Stopped)?;
+            flight.admitted(admitted.permit);
+            if let Some(max) = policy.max_body
+                && told_length(parts).is_some_and(|length| length > max)
+            {
+                return Err(Failed::Body(BodyError::TooLarge(max)));
+            }
+            let upgrade = Upgrade::of(parts);
+            let request = self.request(parts, body, upgrade.as_ref(), policy.voice);
+            let pool = &live.pools[self.thread % live.pools.len()];
+            let (response, lease) = pool.send(request).await.map_err(Failed::Upstream)?;
+            Ok((response, lease, admitted.limit, upgrade))
+        };
+        let (response, lease, limit, upgrade) = match &mut deadline {
+            None => way.await?,
+            Some(deadline) => tokio::select! {
+                biased;
+                went = way => went?,
+                () = deadline.as_mut() => return Err(Failed::Deadline),
+            },
+        };
+        flight.answered(response.status(), response.headers());
+        Ok(Answer { response, lease, limit, upgrade, deadline })
+    }
+
+    fn request(
+        &self,
+        parts: &mut request::Parts,
+        body: RequestBody,
+        upgrade: Option<&Upgrade>,
+        voice: Voice,
+    ) -> Request<RequestBody> {
+        headers::forward_request(parts, &self.client, voice);
+        let mut request = Request::new(body);
+        *request.method_mut() = parts.method.clone();
+        *request.uri_mut() = std::mem::take(&mut parts.uri);
+        *request.headers_mut() = std::mem::take(&mut parts.headers);
+        if let Some(Upgrade { protocol: Some(protocol), .. }) = upgrade {
+            request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            request.headers_mut().insert(UPGRADE, protocol.clone());
+        }
+        request
+    }
+
+    /// Hands the upstream's answer to the client.
+    fn pass_on(&self, flight: Flight, answer: Answer) -> Response<Body> {
+        let Answer { mut response, lease, limit, upgrade, deadline } = answer;
+        let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS
+            || (response.status().is_success()
+                && upgrade.as_ref().is_some_and(|upgrade| upgrade.protocol.is_none()));
+        if let (true, Some(upgrade)) = (switches, upgrade) {
+            return self.switch(flight, response, lease, upgrade);
+        }
+        headers::forward_response(response.headers_mut());
+        if let Some(limit) = limit {
+            limit.write(response.headers_mut());
+        }
+        let (mut parts, incoming) = response.into_parts();
+        // The version is the connection's, not the upstream's.
+        parts.version = Version::HTTP_11;
+        let body = Guarded::new(Leased::new(incoming, lease), flight, deadline);
+        Response::from_parts(parts, Body::Upstream(Box::new(body)))
+    }
+
+    /// The connection goes over to another protocol: from here on bytes are carried both ways.
+    fn switch(
+        &self,
+        flight: Flight,
+        mut response: Response<Incoming>,
+        lease: Lease,
+        upgrade: Upgrade,
+    ) -> Response<Body> {
+        let upstream = hyper::upgrade::on(&mut response);
+        self.tunnels.spawn(tunnel::carry(upgrade.client, upstream, flight, lease));
+        let protocol = response.headers().get(UPGRADE).cloned();
+        headers::forward_response(response.headers_mut());
+        if let (StatusCode::SWITCHING_PROTOCOLS, Some(protocol)) = (response.status(), protocol) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            response.headers_mut().insert(UPGRADE, protocol);
+        }
+        response.map(|_| Body::empty())
+    }
+}
+
+/// What the upstream answered, and what belongs to it.
+struct Answer {
+    response: Response<Incoming>,
+    lease: Lease,
+    limit: Option<Box<LimitReply>>,
+    upgrade: Option<Upgrade>,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+/// A client that asks for its connection.
+struct Upgrade {
+    client: OnUpgrade,
+    /// The protocol; none for CONNECT, which names none.
+    protocol: Option<HeaderValue>,
+}
+
+impl Upgrade {
+    fn of(parts: &mut request::Parts) -> Option<Self> {
+        let protocol = headers::upgrade(parts);
+        if protocol.is_none() && parts.method != Method::CONNECT {
+            return None;
+        }
+        Some(Self { client: parts.extensions.remove::<OnUpgrade>()?, protocol })
+    }
+}
+
+fn checked(parts: &request::Parts) -> Result<(), &'static str> {
+    headers::check(parts)?;
+    if parts.method == Method::CONNECT && parts.version == Version::HTTP_2 {
+        return Err("CONNECT is passed on over HTTP/1.1 alone");
+    }
+    Ok(())
+}
+
+fn told_length(parts: &request::Parts) -> Option<u64> {
+    parts.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// What a request ends as that is not answered by the upstream, and its reply.
+fn reply(
+    gate: &Gate,
+    flight: &mut Flight,
+    failed: Failed,
+    grpc: bool,
+    voice: Voice,
+) -> (Stop, Response<Body>) {
+    let fault = match failed {
+        Failed::Stopped(Stop::Refused(refusal)) => {
+            let reply = refusal.reply(grpc);
+            return (Stop::Refused(refusal), reply);
+        }
+        Failed::Stopped(Stop::Fault(fault)) => fault,
+        Failed::Body(error) => body_fault(&error),
+        Failed::Deadline => {
+            flight.failed();
+            Fault::Deadline
+        }
+        Failed::Upstream(error) => upstream_fault(gate, flight, &error),
+    };
+    let reply = fault.reply(grpc, voice);
+    (Stop::Fault(fault), reply)
+}
+
+fn body_fault(error: &BodyError) -> Fault {
+    match error {
+        BodyError::TooLarge(max) => Fault::TooLarge(*max),
+        error => Fault::BadRequest(error.to_string()),
+    }
+}
+
+fn upstream_fault(gate: &Gate, flight: &mut Flight, error: &UpstreamError) -> Fault {
+    // That the client's body broke off or is too long is no fault of the upstream's.
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(body) = inner.downcast_ref::<BodyError>() {
+            return body_fault(body);
+        }
+        cause = inner.source();
+    }
+    flight.failed();
+    if let Some(ours) = &gate.metrics.ours {
+        ours.upstream_error(error.kind()).inc();
+    }
+    tracing::debug!(policy = %gate.policy.source, %error, "the upstream did not answer");
+    match error {
+        UpstreamError::NoEndpoints(_) | UpstreamError::TooManyConnections { .. } => {
+            Fault::Unavailable(error.to_string())
+        }
+        _ => Fault::Upstream(error.to_string()),
+    }
+}
