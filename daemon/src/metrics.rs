@@ -8,6 +8,7 @@ mod docs;
 mod families;
 mod peer;
 mod proxy;
+mod signals;
 mod table;
 mod watch;
 
@@ -19,6 +20,7 @@ pub use self::{
     docs::render_docs,
     peer::PeerMetrics,
     proxy::{Labels, OwnMetrics, PolicyMetrics, ProxyFamilies, RouteMetrics},
+    signals::{PolicyLabel, SignalReading},
     table::TableReading,
     watch::{DocumentOrigin, WatchMetrics},
 };
@@ -188,6 +190,18 @@ impl Metrics {
         read: impl Fn() -> TableReading + Send + Sync + 'static,
     ) -> Result<(), prometheus::Error> {
         self.registry.register(Box::new(table::TableCollector::new(read)?))
+    }
+
+    /// Shows signals from now on; `read` is called at each scrape.
+    ///
+    /// # Errors
+    /// Where they are shown already.
+    pub fn watch_signals(
+        &self,
+        label: PolicyLabel,
+        read: impl Fn() -> Vec<SignalReading> + Send + Sync + 'static,
+    ) -> Result<(), prometheus::Error> {
+        self.registry.register(Box::new(signals::SignalCollector::new(label, read)?))
     }
 
     /// Shows `gubernator_process_*` from now on (`os` in `GUBER_METRIC_FLAGS`).

@@ -24,7 +24,7 @@ use self::{
     value::parse_list,
 };
 pub use self::{
-    discovery::{Discovery, DocumentSource, Find, Kubernetes},
+    discovery::{CredentialsSource, Discovery, DocumentSource, Find, Kubernetes},
     docs::render_docs,
     peers::{Peer, parse_peers},
     problem::{Problem, Problems, Warning},
@@ -63,6 +63,8 @@ pub struct Settings {
     pub limits: Vec<PathBuf>,
     /// The operator's document, if there is one.
     pub document: Option<DocumentSource>,
+    /// Where the secrets of policies are, if they are in the cluster.
+    pub credentials: Option<CredentialsSource>,
     /// After which time a connection is asked to close; `None` for never.
     pub grpc_max_connection_age: Option<Duration>,
     /// How long to serve, not ready, after a signal to stop.
@@ -160,6 +162,7 @@ impl Settings {
             Listens { grpc: grpc_address.as_ref(), peers: peer_address.as_ref(), shared: share_peer_port };
         let discovery = discovery::read(reader, &listens);
         let document = discovery::read_document(reader);
+        let credentials = discovery::read_credentials(reader);
         let advertise_address = advertise::read(reader, grpc_address.as_ref(), &discovery);
         let logging = read_logging(reader);
         let instance_id = reader.text("GUBER_INSTANCE_ID");
@@ -194,6 +197,7 @@ impl Settings {
             max_clock_skew,
             limits: limits.unwrap_or_default(),
             document,
+            credentials,
             grpc_max_connection_age: (!age.is_zero()).then_some(age),
             termination_delay,
             drain_timeout,

@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
+use engine::aimd::{SignalStats, Thresholds};
 use prometheus::proto::{MetricFamily, MetricType};
 
-use super::{DocumentOrigin, Metrics, TableReading};
+use super::{DocumentOrigin, Metrics, PolicyLabel, SignalReading, TableReading};
 use crate::proxy::upstream::UpstreamError;
 
 const HEAD: &str = "\
@@ -27,6 +28,7 @@ what a caller can make.
   `gubernator_check_error_counter` the errors that can happen here.
 - `gubernator_broadcast_*` and `gubernator_global_*` come with GLOBAL's local answers; in this version the owner
   decides every request.
+- `proxymw_bp_query_*` are throttle-proxy's, with the policy beside the signal's name.
 - `gubernator_process_*` are shown with `os` in `GUBER_METRIC_FLAGS`, on Linux; `go_*` never.
 
 ## All of them
@@ -45,7 +47,8 @@ pub fn render_docs() -> Result<String, prometheus::Error> {
     metrics.watch_table(TableReading::default)?;
     let _ = (metrics.peer("ADDRESS"), metrics.audit_over_limit("NAME"));
     metrics.set_document_revision("REVISION");
-    for resource in ["endpointslices", "pods", "configmaps"] {
+    metrics.watch_signals(PolicyLabel::Shown, || vec![signal()])?;
+    for resource in ["endpointslices", "pods", "configmaps", "secrets"] {
         let _ = metrics.watch(resource);
     }
     metrics.set_document_origin(DocumentOrigin::Api);
@@ -59,6 +62,13 @@ pub fn render_docs() -> Result<String, prometheus::Error> {
         let _ = writeln!(page, "| `{name}` | {} | {labels} | {help} |", kind(&family));
     }
     Ok(page)
+}
+
+/// A signal of which everything is shown.
+fn signal() -> SignalReading {
+    let stats = SignalStats { value: Some(0.0), age_micros: Some(0), lost: false, failures: 0 };
+    let thresholds = Thresholds::new(0.0, 1.0, 0.0).ok();
+    SignalReading { policy: "NAMESPACE/NAME".to_owned(), name: "NAME".to_owned(), thresholds, stats }
 }
 
 fn kind(family: &MetricFamily) -> &'static str {

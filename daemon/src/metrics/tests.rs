@@ -1,4 +1,10 @@
-use std::{fs, path::Path, sync::Arc, sync::atomic::AtomicU64, sync::atomic::Ordering::Relaxed};
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, Mutex, atomic::AtomicU64, atomic::Ordering::Relaxed},
+};
+
+use engine::aimd::{SignalStats, Thresholds};
 
 use super::*;
 
@@ -75,6 +81,50 @@ fn a_tables_figures_are_read_at_each_scrape() {
         assert!(text.contains(&format!("gubernator_cache_access_count{{type=\"hit\"}} {total}")), "{text}");
         assert!(text.contains("# TYPE gubernator_cache_access_count counter"), "{text}");
     }
+}
+
+#[test]
+fn signals_are_shown_with_and_without_their_policy() {
+    let stats = SignalStats { value: Some(1.5), age_micros: Some(2_500_000), lost: true, failures: 3 };
+    let silent = SignalStats { value: None, age_micros: None, lost: false, failures: 4 };
+    let reading = |policy: &str, thresholds, stats| SignalReading {
+        policy: policy.to_owned(),
+        name: "load".to_owned(),
+        thresholds,
+        stats,
+    };
+    let thresholds = Thresholds::new(10.0, 100.0, 4.0).ok();
+    let readings = vec![reading("shop/a", thresholds, stats), reading("shop/b", None, silent)];
+    let shown = Metrics::new().expect("names are unique");
+    let (send, read) = (Arc::new(Mutex::new(readings.clone())), readings);
+    let all = Arc::clone(&send);
+    // The table's figures have no descriptions, and must not stand in the way.
+    shown.watch_table(TableReading::default).expect("it is the first");
+    shown.watch_signals(PolicyLabel::Shown, move || all.lock().unwrap().clone()).expect("it is the first");
+    let text = shown.render().expect("it can be written");
+    for line in [
+        "proxymw_bp_query_warn{policy=\"shop/a\",query_name=\"load\"} 10",
+        "proxymw_bp_query_emergency{policy=\"shop/a\",query_name=\"load\"} 100",
+        "proxymw_bp_query_value{policy=\"shop/a\",query_name=\"load\"} 1.5",
+        "proxymw_bp_query_error_count{policy=\"shop/b\",query_name=\"load\"} 4",
+        "wicketgate_proxy_signal_age_seconds{policy=\"shop/a\",query_name=\"load\"} 2.5",
+        "wicketgate_proxy_signal_lost{policy=\"shop/a\",query_name=\"load\"} 1",
+        "wicketgate_proxy_signal_lost{policy=\"shop/b\",query_name=\"load\"} 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\nis not in\n{text}");
+    }
+    assert!(!text.contains("proxymw_bp_query_value{policy=\"shop/b\""), "{text}");
+    assert!(shown.watch_signals(PolicyLabel::Shown, Vec::new).is_err(), "they are shown already");
+    send.lock().unwrap().clear();
+    assert!(!shown.render().expect("it can be written").contains("query_name"), "what is gone is not shown");
+
+    let hidden = Metrics::new().expect("names are unique");
+    hidden.watch_signals(PolicyLabel::Hidden, move || read.clone()).expect("it is the first");
+    let text = hidden.render().expect("it can be written");
+    assert!(text.contains("proxymw_bp_query_value{query_name=\"load\"} 1.5\n"), "{text}");
+    // Signals of one name share what is counted, as in throttle-proxy.
+    assert!(text.contains("proxymw_bp_query_error_count{query_name=\"load\"} 7\n"), "{text}");
+    assert!(!text.contains("policy="), "{text}");
 }
 
 #[cfg(target_os = "linux")]

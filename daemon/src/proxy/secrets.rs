@@ -1,6 +1,9 @@
 //! The secrets that policies name, as they are now. Whoever uses one reads it anew for each use, so that
 //! a changed one counts at once.
 
+pub mod cluster;
+pub mod folder;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How nodes find each other, and where the operator's document is.
+//! How nodes find each other, and where the operator's document and secrets are.
 
 use std::{net::IpAddr, path::PathBuf};
 
@@ -17,6 +17,7 @@ const SELECTOR: &str = "GUBER_K8S_SELECTOR";
 const OLD_SELECTOR: &str = "GUBER_K8S_ENDPOINTS_SELECTOR";
 const DOCUMENT: &str = "WICKETGATE_DOCUMENT";
 const FOLDER: &str = "WICKETGATE_DOCUMENT_DIR";
+const CREDENTIALS: &str = "WICKETGATE_CREDENTIALS";
 
 /// The longest name that Kubernetes gives a ConfigMap, less the `-15` of the last part.
 const LONGEST_NAME: usize = 253 - 3;
@@ -71,6 +72,15 @@ pub struct DocumentSource {
     pub name: String,
     /// Where they are mounted, if they are.
     pub folder: Option<PathBuf>,
+}
+
+/// The Secret in which the operator keeps the secrets that policies name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialsSource {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name, such as `main-credentials`.
+    pub name: String,
 }
 
 /// Where this node listens, so far as peers are concerned.
@@ -244,13 +254,7 @@ fn is_local(host: &str) -> bool {
 
 /// Where the operator's document is; `None` where none is named.
 pub(super) fn read_document(reader: &mut Reader) -> Option<DocumentSource> {
-    let name = reader.parse(DOCUMENT, |text| {
-        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
-        if text.len() > LONGEST_NAME || !text.bytes().all(fits) {
-            return Err("is no name of a ConfigMap".to_owned());
-        }
-        Ok(text.to_owned())
-    });
+    let name = reader.parse(DOCUMENT, |text| object_name(text, "ConfigMap"));
     let folder = reader.parse(FOLDER, |text| Ok(PathBuf::from(text)));
     if reader.written(FOLDER).is_some() && reader.written(DOCUMENT).is_none() {
         together(
@@ -267,6 +271,20 @@ pub(super) fn read_document(reader: &mut Reader) -> Option<DocumentSource> {
         );
     }
     Some(DocumentSource { namespace: namespace(reader), name: name?, folder })
+}
+
+/// Where the secrets of policies are; `None` where none is named.
+pub(super) fn read_credentials(reader: &mut Reader) -> Option<CredentialsSource> {
+    let name = reader.parse(CREDENTIALS, |text| object_name(text, "Secret"));
+    Some(CredentialsSource { namespace: namespace(reader), name: name? })
+}
+
+fn object_name(text: &str, kind: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    if text.len() > LONGEST_NAME || !text.bytes().all(fits) {
+        return Err(format!("is no name of a {kind}"));
+    }
+    Ok(text.to_owned())
 }
 
 fn namespace(reader: &mut Reader) -> String {

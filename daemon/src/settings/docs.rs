@@ -29,7 +29,8 @@ With `GUBER_PEER_DISCOVERY_TYPE=k8s` a node is known, and dialled, as `GUBER_K8S
 watches the EndpointSlices of `GUBER_K8S_SERVICE_NAME`, or the pods that `GUBER_K8S_SELECTOR` selects. With
 `WICKETGATE_DOCUMENT` its limits are the document that the operator writes, whatever way it finds its peers. The
 operator sets all of this itself. By hand, a headless Service over the pods (`publishNotReadyAddresses` may be set),
-an account that may get, list and watch `endpointslices` (and, by name, the ConfigMaps), and these are enough:
+an account that may get, list and watch `endpointslices` (and, by name, the ConfigMaps and the Secret), and these
+are enough:
 
 ```sh
 GUBER_PEER_DISCOVERY_TYPE=k8s

@@ -279,6 +279,16 @@ fn a_document_is_named_and_may_be_mounted() {
 }
 
 #[test]
+fn the_secrets_of_policies_are_in_one_secret() {
+    let named = ("WICKETGATE_CREDENTIALS", "main-credentials");
+    let credentials = Settings::read(&pod_with(&[named]), None).expect("good").0.credentials;
+    let expected = CredentialsSource { namespace: "edge".to_owned(), name: named.1.to_owned() };
+    assert_eq!(credentials, Some(expected));
+    assert!(pod_problem(&[("WICKETGATE_CREDENTIALS", "a/b")]).contains("is no name of a Secret"));
+    assert_eq!(Settings::read(&pod_with(&[]), None).expect("good").0.credentials, None);
+}
+
+#[test]
 fn the_ring_is_gubernators_when_told_so() {
     let picker = ("GUBER_PEER_PICKER", "replicated-hash");
     let fnv1 = ("GUBER_PEER_PICKER_HASH", "fnv1");

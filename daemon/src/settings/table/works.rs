@@ -99,6 +99,12 @@ pub(super) const WORKS: &[Variable] = &[
         "",
         "Where the same ConfigMaps are mounted, as `0/document.yaml`, `0/revision`, `0/parts`, `1/…`: what counts while the API server has not answered yet.",
     ),
+    works(
+        "WICKETGATE_CREDENTIALS",
+        Text,
+        "",
+        "The Secret in `GUBER_K8S_NAMESPACE` in which the operator keeps what of other Secrets BackpressurePolicies name, watched through the Kubernetes API.",
+    ),
     // The life of the process.
     works(
         "GUBER_GRPC_MAX_CONN_AGE_SEC",
@@ -166,7 +172,7 @@ pub(super) const WORKS: &[Variable] = &[
         "GUBER_K8S_NAMESPACE",
         Text,
         "default",
-        "k8s: the namespace of the nodes, and of the ConfigMaps that `WICKETGATE_DOCUMENT` names.",
+        "k8s: the namespace of the nodes, of the ConfigMaps that `WICKETGATE_DOCUMENT` names, and of the Secret that `WICKETGATE_CREDENTIALS` names.",
     ),
     works(
         "GUBER_K8S_POD_IP",
