@@ -4,3 +4,4 @@
 pub mod policy;
 pub mod route;
 pub mod secrets;
+pub mod upstream;
