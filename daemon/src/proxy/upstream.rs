@@ -1,0 +1,132 @@
+//! Who answers a policy's requests, and the connections to them.
+//!
+//! A [`Backend`] is what all threads share: who answers, and how many connections there may be. A
+//! [`Pool`] is one thread's own. A request's two connections stay on one thread, so that nothing on its
+//! way waits for another thread.
+
+mod connect;
+mod endpoints;
+mod error;
+mod http1;
+mod lanes;
+mod lease;
+mod pool;
+mod resolve;
+mod shape;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::HeaderValue;
+use http_body::Body;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+pub use self::endpoints::{Endpoint, Endpoints};
+pub use self::error::{UpstreamError, Was};
+pub use self::lease::Lease;
+pub use self::pool::Pool;
+pub use self::resolve::{Following, ResolveContext};
+use super::policy::{Balance, Protocol, Target, Upstream};
+
+/// A request's body, as connections can send it.
+pub trait Outgoing:
+    Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static
+{
+}
+
+impl<B> Outgoing for B where
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static
+{
+}
+
+/// A policy's upstream as all threads share it.
+#[derive(Debug)]
+pub struct Backend {
+    endpoints: Endpoints,
+    balance: Balance,
+    protocol: Protocol,
+    limit: usize,
+    connect_timeout: Option<Duration>,
+    idle_timeout: Option<Duration>,
+    base_path: String,
+    host: HeaderValue,
+    places: Arc<Semaphore>,
+    open: AtomicI64,
+    /// Requests that wait for a place; while there are any, no thread keeps idle connections.
+    waiting: AtomicUsize,
+    pressure: Notify,
+    pools: AtomicUsize,
+}
+
+impl Backend {
+    /// What `upstream` declares, answered by `endpoints`.
+    #[must_use]
+    pub fn new(upstream: &Upstream, endpoints: Endpoints) -> Arc<Self> {
+        let (host, base_path) = match &upstream.target {
+            Target::Url { tls, host, port, base_path } => {
+                let usual = if tls.is_some() { 443 } else { 80 };
+                (authority(host, *port, usual), base_path.clone())
+            }
+            Target::Service { service, port } => {
+                (authority(&format!("{}.{}", service.name, service.namespace), *port, 80), String::new())
+            }
+        };
+        let limit = upstream.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+        Arc::new(Self {
+            endpoints,
+            balance: upstream.balance,
+            protocol: upstream.protocol,
+            limit,
+            connect_timeout: upstream.connect_timeout,
+            idle_timeout: upstream.idle_timeout,
+            base_path,
+            host: HeaderValue::try_from(host).unwrap_or(HeaderValue::from_static("upstream")),
+            places: Arc::new(Semaphore::new(limit)),
+            open: AtomicI64::new(0),
+            waiting: AtomicUsize::new(0),
+            pressure: Notify::new(),
+            pools: AtomicUsize::new(0),
+        })
+    }
+
+    /// Connections that are open now, over all threads.
+    #[must_use]
+    pub fn open_connections(&self) -> i64 {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Who answers.
+    #[must_use]
+    pub const fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    fn place(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Place {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Place { backend: Arc::clone(self), _permit: permit }
+    }
+}
+
+/// The right to have one connection open.
+#[derive(Debug)]
+struct Place {
+    backend: Arc<Backend>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.backend.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a Host header says; the port only where it is not the usual one.
+fn authority(host: &str, port: u16, usual: u16) -> String {
+    let host =
+        if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+    if port == usual { host } else { format!("{host}:{port}") }
+}
+
+#[cfg(test)]
+mod tests;
