@@ -5,6 +5,7 @@ mod cluster;
 mod kubernetes;
 mod manifests;
 mod plan;
+mod proxy;
 mod reload;
 mod signal;
 
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use crate::api::ApiError;
 use crate::args::{Check, Exit, Standalone};
 use crate::peers::RosterError;
+use crate::proxy::original::LoadError;
 use crate::settings::Settings;
 use cluster::{Cluster, RingPlan};
 use manifests::Loaded;
@@ -20,6 +22,7 @@ use plan::NodePlan;
 
 pub use bind::BindError;
 pub use manifests::ManifestError;
+pub use proxy::proxy;
 
 /// Why the daemon did not start, or ended early.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +33,9 @@ pub enum AppError {
     /// Manifests are missing or wrong.
     #[error(transparent)]
     Manifests(#[from] ManifestError),
+    /// A configuration file of throttle-proxy's cannot be run.
+    #[error(transparent)]
+    Original(#[from] LoadError),
     /// There is no way to the Kubernetes API.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -66,7 +72,7 @@ impl AppError {
         match self {
             Self::Bind(_) => Exit::Unavailable,
             Self::Manifests(_) => Exit::Manifests,
-            Self::Peer(_) | Self::Port { .. } | Self::Api(_) => Exit::Usage,
+            Self::Peer(_) | Self::Port { .. } | Self::Api(_) | Self::Original(_) => Exit::Usage,
             Self::System { .. } | Self::Fault(_) => Exit::Internal,
         }
     }

@@ -1,6 +1,7 @@
 //! Backpressure: a listener for each policy, whose traffic is admitted while the congestion window is
 //! open and refused early and cheaply while it is not.
 
+pub mod original;
 pub mod policy;
 pub mod route;
 pub mod secrets;
