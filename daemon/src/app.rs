@@ -4,6 +4,7 @@ mod cluster;
 mod kubernetes;
 mod manifests;
 mod plan;
+mod proxy;
 mod reload;
 mod signal;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use crate::api::ApiError;
 use crate::args::{Check, Exit, Standalone};
 use crate::peers::RosterError;
+use crate::proxy::original::LoadError;
 use crate::settings::Settings;
 use cluster::{Cluster, RingPlan, World};
 use manifests::Loaded;
@@ -19,6 +21,7 @@ use plan::NodePlan;
 
 pub use crate::server::BindError;
 pub use manifests::ManifestError;
+pub use proxy::proxy;
 
 /// Why the daemon did not start, or ended early.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +32,9 @@ pub enum AppError {
     /// Manifests are missing or wrong.
     #[error(transparent)]
     Manifests(#[from] ManifestError),
+    /// A configuration file of throttle-proxy's cannot be run.
+    #[error(transparent)]
+    Original(#[from] LoadError),
     /// There is no way to the Kubernetes API.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -68,7 +74,7 @@ impl AppError {
         match self {
             Self::Bind(_) | Self::Policies(_) => Exit::Unavailable,
             Self::Manifests(_) => Exit::Manifests,
-            Self::Peer(_) | Self::Port { .. } | Self::Api(_) => Exit::Usage,
+            Self::Peer(_) | Self::Port { .. } | Self::Api(_) | Self::Original(_) => Exit::Usage,
             Self::System { .. } | Self::Fault(_) => Exit::Internal,
         }
     }

@@ -18,6 +18,7 @@ const AFTER_HELP: &str = "\
 Examples:
   wicketgated standalone -f examples/quickstart.yaml   run a cluster from manifests, in one process
   wicketgated check -f examples/                       validate manifests, list every problem
+  wicketgated proxy --config-file throttle.yaml        a proxy, as throttle-proxy is started
   wicketgated serve --config /etc/wicketgate.conf      one node, told by its settings
   wicketgated --config gubernator.conf                 the same, as Gubernator is started
   wicketgated health                                   is the node on this machine healthy?
@@ -73,6 +74,8 @@ pub enum Command {
     Standalone(Standalone),
     /// Validate manifests and list every problem
     Check(Check),
+    /// Run the proxy that a configuration file of throttle-proxy describes
+    Proxy(Proxy),
     /// Ask a running node whether it is healthy
     Health(Health),
     /// Take a hit of a limit and print the answer
@@ -129,6 +132,40 @@ pub struct Check {
     /// Manifest, or folder of manifests; may be given several times
     #[arg(short, long = "file", value_name = "PATH", required = true, num_args = 1..)]
     pub files: Vec<PathBuf>,
+}
+
+/// Arguments of `proxy`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  wicketgated proxy --config-file throttle-proxy.yaml
+  wicketgated proxy -config-file throttle-proxy.yaml --signal-interval 1s
+
+A file that starts throttle-proxy starts this: the same paths, bodies, metrics and internal listener. A smallest one:
+
+  upstream: http://localhost:9090
+  insecure_listen_addr: :7777           traffic comes in here; empty for a free port on every interface
+  internal_listen_addr: 127.0.0.1:7776  /metrics is served here; empty for nowhere
+  proxy_paths: [/api/v1/query]          what the window protects; all else passes through
+  proxymw_config:
+    enable_observer: true
+    backpressure_config:
+      enable_backpressure: true
+      backpressure_monitoring_url: http://localhost:9090
+      backpressure_queries:
+        - {name: load, query: sum(rate(http_requests_total[1m])), warning_threshold: 50, emergency_threshold: 200}
+      congestion_window_min: 1
+      congestion_window_max: 100
+
+docs/differences.md says what is otherwise than there. Exit code 0 after a signal to stop, 64 where the file cannot
+be run, 69 where a port is taken.")]
+pub struct Proxy {
+    /// Configuration file, as throttle-proxy's -config-file
+    #[arg(long, value_name = "PATH")]
+    pub config_file: PathBuf,
+    /// How often Prometheus is asked, from 100ms to 1h; first at the start [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_signal_interval)]
+    pub signal_interval: Option<Duration>,
 }
 
 /// Arguments of `health`.
@@ -306,14 +343,25 @@ fn command() -> clap::Command {
     CommandLine::command()
 }
 
-/// Go takes `-config` for `--config`, and so do the manifests that start Gubernator.
+/// Go takes `-config` for `--config`, and so do the manifests that start the originals.
 fn go_flag(word: OsString) -> OsString {
+    const NAMES: [&str; 3] = ["-config", "-config-file", "-debug"];
     match word.to_str() {
-        Some(text) if text == "-config" || text == "-debug" || text.starts_with("-config=") => {
+        Some(text) if NAMES.contains(&text.split_once('=').map_or(text, |(name, _)| name)) => {
             OsString::from(format!("-{text}"))
         }
         _ => word,
     }
+}
+
+fn parse_signal_interval(text: &str) -> Result<Duration, String> {
+    const ALLOWED: std::ops::RangeInclusive<Duration> =
+        Duration::from_millis(100)..=Duration::from_secs(3_600);
+    let duration = parse_duration(text).map_err(|why| why.to_string())?;
+    if ALLOWED.contains(&duration) {
+        return Ok(duration);
+    }
+    Err("is out of bounds; allowed: from 100ms to 1h".to_owned())
 }
 
 fn parse_load_duration(text: &str) -> Result<Duration, String> {

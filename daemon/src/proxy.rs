@@ -14,6 +14,7 @@ pub mod flight;
 pub mod gate;
 pub mod headers;
 pub mod limits;
+pub mod original;
 pub mod policy;
 pub mod refusal;
 pub mod route;

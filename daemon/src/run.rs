@@ -13,14 +13,8 @@ pub fn run(arguments: Args) -> Exit {
     let Args { command, logging } = arguments;
     match command {
         Command::Serve(arguments) => serve(&arguments, &logging),
-        Command::Standalone(arguments) => match LogSettings::read(&Environment) {
-            Ok(settings) => {
-                let level = logging.log_level.unwrap_or(settings.level);
-                let format = logging.log_format.unwrap_or(settings.format);
-                with_logs(level, format, app::standalone(arguments))
-            }
-            Err(problems) => complain(&problems, Exit::Usage),
-        },
+        Command::Standalone(arguments) => with_log_settings(&logging, app::standalone(arguments)),
+        Command::Proxy(arguments) => with_log_settings(&logging, app::proxy(arguments)),
         Command::Check(arguments) => match app::check(&arguments, &mut std::io::stdout()) {
             Ok(()) => Exit::Ok,
             Err(error) => complain(&error, Exit::Manifests),
@@ -55,6 +49,18 @@ fn serve(arguments: &Serve, logging: &Logging) -> Exit {
         }
         app::serve(settings).await
     })
+}
+
+/// For commands that read nothing from the environment but how to log.
+fn with_log_settings(logging: &Logging, work: impl Future<Output = Result<(), AppError>>) -> Exit {
+    match LogSettings::read(&Environment) {
+        Ok(settings) => {
+            let level = logging.log_level.unwrap_or(settings.level);
+            let format = logging.log_format.unwrap_or(settings.format);
+            with_logs(level, format, work)
+        }
+        Err(problems) => complain(&problems, Exit::Usage),
+    }
 }
 
 fn with_logs(level: Level, format: Format, work: impl Future<Output = Result<(), AppError>>) -> Exit {

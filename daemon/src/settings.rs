@@ -18,6 +18,7 @@ use std::{path::PathBuf, time::Duration};
 
 use engine::{Calendar, RingHash};
 
+pub(crate) use self::table::distance;
 use self::{
     discovery::Listens,
     reader::{Reader, Written},

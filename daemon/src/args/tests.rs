@@ -58,10 +58,26 @@ fn standalone_takes_several_paths() {
 }
 
 #[test]
+fn throttle_proxys_flag_works_with_one_dash_and_two() {
+    for line in [
+        "wicketgated proxy --config-file a.yaml --signal-interval 1s",
+        "wicketgated proxy -config-file a.yaml --signal-interval=1s",
+        "wicketgated proxy -config-file=a.yaml --signal-interval 1000ms",
+    ] {
+        let args = parse(line).expect(line);
+        let Command::Proxy(proxy) = args.command else { panic!("{args:?}") };
+        assert_eq!(proxy.config_file, PathBuf::from("a.yaml"), "{line}");
+        assert_eq!(proxy.signal_interval, Some(Duration::from_secs(1)), "{line}");
+    }
+}
+
+#[test]
 fn bad_lines_end_with_64_and_say_why() {
     for (line, said) in [
         ("wicketgated standalone", "--file <PATH>"),
         ("wicketgated standalone -f a --grpc-address localhost", "has no port"),
+        ("wicketgated proxy", "--config-file <PATH>"),
+        ("wicketgated proxy --config-file a --signal-interval 1ms", "from 100ms to 1h"),
         ("wicketgated serv", "serve"),
         ("wicketgated --log-level loud", "allowed: error, warn"),
         ("wicketgated load --duration 2h", "at most 1h"),

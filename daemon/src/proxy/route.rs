@@ -1,4 +1,5 @@
-//! Which route a request takes: by path, method and headers; the first that matches counts.
+//! Which route a request takes: by path, method and headers; the first that matches counts. A file of
+//! throttle-proxy's has patterns of Go's instead ([`mux`]).
 //!
 //! Paths are compared in their plain form ([`plain`]), so that a route cannot be passed by with other
 //! spellings of it. What is forwarded is the path as it came.
@@ -6,11 +7,15 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, Method};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use regex::bytes::Regex;
 
+use super::original::mux::{self, Mux};
+
 /// What happens to a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// The window of this index decides.
     Protect(usize),
@@ -18,6 +23,19 @@ pub enum Action {
     PassThrough,
     /// It is refused.
     Deny,
+    /// It gets this answer, and nobody is asked.
+    Answer(Box<Fixed>),
+}
+
+/// An answer that is known without asking anybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fixed {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
 }
 
 /// Which requests, and what happens to them.
@@ -62,10 +80,16 @@ pub enum ValueRule {
     Matches(Regex),
 }
 
-/// The routes of a policy, in their order, with what happens to requests that none of them means.
+/// The routes of a policy, with what happens to requests that none of them means.
 #[derive(Clone, Debug)]
-pub struct Routes {
-    routes: Vec<Route>,
+pub struct Routes(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    /// As a policy declares them: the first that matches counts.
+    Declared(Vec<Route>),
+    /// As a file of throttle-proxy's has them: the most specific counts.
+    Patterns { mux: Arc<Mux>, names: [Arc<str>; 3] },
 }
 
 impl Routes {
@@ -79,16 +103,32 @@ impl Routes {
             headers: Vec::new(),
             action: Action::Protect(0),
         });
-        Self { routes }
+        Self(Kind::Declared(routes))
     }
 
-    /// The first that means a request, and its place among [`Routes::names`].
+    /// The routes of a file: what it calls proxied is protected by the policy's window.
     #[must_use]
-    pub fn find(&self, method: &Method, path: &str, headers: &HeaderMap) -> (usize, Action) {
-        let path = plain(path);
-        let matching = |route: &Route| route.matches(method, &path, headers);
-        let index = self.routes.iter().position(matching).unwrap_or(self.routes.len() - 1);
-        (index, self.routes[index].action)
+    pub fn of_patterns(mux: Mux) -> Self {
+        let names = ["proxied", "passthrough", "answered"].map(Into::into);
+        Self(Kind::Patterns { mux: Arc::new(mux), names })
+    }
+
+    /// What happens to a request with this head, and its route's place among [`Routes::names`].
+    #[must_use]
+    pub fn find(&self, head: &Parts) -> (usize, Action) {
+        match &self.0 {
+            Kind::Declared(routes) => {
+                let path = plain(head.uri.path());
+                let matching = |route: &Route| route.matches(&head.method, &path, &head.headers);
+                let index = routes.iter().position(matching).unwrap_or(routes.len() - 1);
+                (index, routes[index].action.clone())
+            }
+            Kind::Patterns { mux, .. } => match mux.find(head) {
+                mux::Answer::Proxied => (0, Action::Protect(0)),
+                mux::Answer::PassedThrough => (1, Action::PassThrough),
+                answer => (2, Action::Answer(Box::new(mux::reply::fixed(&answer, &head.method)))),
+            },
+        }
     }
 
     /// What metrics call them, and what they do.
@@ -98,7 +138,11 @@ impl Routes {
 
     /// What metrics call them, in their order.
     pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.routes.iter().map(|route| &route.name)
+        let (routes, names): (&[Route], &[Arc<str>]) = match &self.0 {
+            Kind::Declared(routes) => (routes, &[]),
+            Kind::Patterns { names, .. } => (&[], names),
+        };
+        routes.iter().map(|route| &route.name).chain(names)
     }
 }
 
@@ -228,8 +272,8 @@ mod tests {
             route("admin", PathRule::Prefix("/admin/".to_owned()), Action::Deny),
         ]);
         let find = |method, path, kind: &'static str| {
-            let headers = HeaderMap::from_iter([("x-kind".parse().unwrap(), kind.parse().unwrap())]);
-            let (index, action) = routes.find(&method, path, &headers);
+            let request = http::Request::builder().method(method).uri(path).header("x-kind", kind);
+            let (index, action) = routes.find(&request.body(()).unwrap().into_parts().0);
             (routes.names().nth(index).unwrap().to_string(), action)
         };
         assert_eq!(find(Method::GET, "/healthz", ""), ("health".to_owned(), Action::PassThrough));

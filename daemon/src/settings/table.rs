@@ -112,7 +112,7 @@ fn bare(name: &str) -> &str {
 }
 
 /// Letters to insert, drop or replace to make `a` into `b`.
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, letter) in a.chars().enumerate() {

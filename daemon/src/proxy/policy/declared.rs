@@ -159,6 +159,12 @@ pub fn url_target(url: &str, ca: Option<SecretKey>) -> Result<Target, String> {
     };
     let host = uri.host().filter(|host| !host.is_empty());
     let host = host.ok_or_else(|| format!("{url:?} names no host"))?;
+    // A port that is no number is as none to the parser.
+    let whole = uri.authority().map_or("", |authority| authority.as_str());
+    let port_text = whole.rsplit('@').next().and_then(|whole| whole.strip_prefix(host)).unwrap_or_default();
+    if port_text.len() > 1 && uri.port_u16().is_none() {
+        return Err(format!("{url:?} has a port that is not a number from 0 to 65535"));
+    }
     let port = uri.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
     Ok(Target::Url {
         tls,
