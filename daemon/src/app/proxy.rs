@@ -5,11 +5,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::bind::{self, Open};
 use super::{AppError, signal};
 use crate::args::Proxy;
 use crate::proxy::original::{self, Original, internal};
-use crate::server::serve_http;
+use crate::server::{self as bind, Open, serve_http};
 
 /// How long requests under way may take after the signal to stop.
 const GRACE: Duration = Duration::from_secs(30);

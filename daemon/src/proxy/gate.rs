@@ -56,16 +56,16 @@ impl Gate {
     /// Why the request is not forwarded.
     pub async fn admit(
         &self,
-        action: Action,
+        action: &Action,
         headers: &HeaderMap,
         client: IpAddr,
         bypasses: bool,
     ) -> Result<Admitted, Stop> {
         let window = match action {
             // As in throttle-proxy: what passes through meets nothing at all.
-            Action::PassThrough => return Ok(Admitted::default()),
+            Action::PassThrough | Action::Answer(_) => return Ok(Admitted::default()),
             Action::Deny => return Err(Stop::Refused(Refusal::Denied)),
-            Action::Protect(window) => self.windows.get(window),
+            Action::Protect(window) => self.windows.get(*window),
         };
         if !self.policy.block.is_empty() {
             self.check_block(headers)?;

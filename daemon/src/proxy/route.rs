@@ -131,9 +131,13 @@ impl Routes {
         }
     }
 
-    /// What metrics call them, and what they do.
-    pub fn actions(&self) -> impl Iterator<Item = (&Arc<str>, Action)> {
-        self.routes.iter().map(|route| (&route.name, route.action))
+    /// Those that are declared: what metrics call them, and what they do.
+    pub fn actions(&self) -> impl Iterator<Item = (&Arc<str>, &Action)> {
+        let routes: &[Route] = match &self.0 {
+            Kind::Declared(routes) => routes,
+            Kind::Patterns { .. } => &[],
+        };
+        routes.iter().map(|route| (&route.name, &route.action))
     }
 
     /// What metrics call them, in their order.

@@ -20,7 +20,7 @@ use super::headers::{self, Client};
 use super::limits::LimitReply;
 use super::policy::Voice;
 use super::refusal::{Fault, is_grpc};
-use super::route::Action;
+use super::route::{Action, Fixed};
 use super::upstream::{Lease, Pool, UpstreamError};
 use super::{bypass, tunnel};
 
@@ -60,7 +60,7 @@ impl Door {
         let live = self.live.load_full();
         let (mut parts, incoming) = request.into_parts();
         let policy = &live.gate.policy;
-        let (route, action) = policy.routes.find(&parts.method, parts.uri.path(), &parts.headers);
+        let (route, action) = policy.routes.find(&parts);
         let mut flight = Flight::new(Arc::clone(&live.gate), route);
         let grpc = is_grpc(&parts.headers);
         let voice = policy.voice;
@@ -73,7 +73,11 @@ impl Door {
             flight.replied(reply.status());
             return Ok(reply);
         }
-        let went = self.go(&live, &mut flight, &mut parts, incoming, action).await;
+        if let Action::Answer(fixed) = action {
+            flight.replied(fixed.status);
+            return Ok(at_hand(*fixed));
+        }
+        let went = self.go(&live, &mut flight, &mut parts, incoming, &action).await;
         Ok(match went {
             Ok(answer) => self.pass_on(flight, answer),
             Err(failed) => {
@@ -92,10 +96,10 @@ impl Door {
         flight: &mut Flight,
         parts: &mut request::Parts,
         incoming: Incoming,
-        action: Action,
+        action: &Action,
     ) -> Result<Answer, Failed> {
         let policy = &live.gate.policy;
-        let timeout = policy.timeouts.request.filter(|_| action != Action::PassThrough);
+        let timeout = policy.timeouts.request.filter(|_| *action != Action::PassThrough);
         let mut deadline = timeout.map(|timeout| Box::pin(tokio::time::sleep(timeout)));
         let way = async {
             let (bypasses, body) = bypass::look(policy, parts, incoming).await.map_err(Failed::Body)?;
@@ -182,6 +186,14 @@ impl Door {
         }
         response.map(|_| Body::empty())
     }
+}
+
+/// An answer that needs nobody.
+fn at_hand(fixed: Fixed) -> Response<Body> {
+    let Fixed { status, headers, body } = fixed;
+    let mut reply = Response::new(Body::full(body));
+    (*reply.status_mut(), *reply.headers_mut()) = (status, headers);
+    reply
 }
 
 /// What the upstream answered, and what belongs to it.

@@ -196,7 +196,7 @@ fn owners(policy: &Policy) -> Vec<Option<Arc<str>>> {
     let mut owners = vec![None; policy.windows.len()];
     for (name, action) in policy.routes.actions() {
         if let Action::Protect(window @ 1..) = action
-            && let Some(owner) = owners.get_mut(window)
+            && let Some(owner) = owners.get_mut(*window)
         {
             *owner = Some(Arc::clone(name));
         }
