@@ -4,4 +4,5 @@
 pub mod policy;
 pub mod route;
 pub mod secrets;
+pub mod tls;
 pub mod upstream;
