@@ -19,8 +19,8 @@ use prometheus::{Encoder as _, Histogram, IntCounter, IntGauge, Registry, TextEn
 pub use self::{
     docs::render_docs,
     peer::PeerMetrics,
-    proxy::{Labels, OwnMetrics, PolicyMetrics, ProxyFamilies, RouteMetrics},
-    signals::{PolicyLabel, SignalReading},
+    proxy::{OwnMetrics, PolicyMetrics, ProxyFamilies, RouteMetrics},
+    signals::{PolicyLabel, SignalCollector, SignalReading},
     table::TableReading,
     watch::{DocumentOrigin, WatchMetrics},
 };
@@ -167,7 +167,7 @@ impl Metrics {
         let families = Families::register(&registry)?;
         let peer_families = PeerFamilies::register(&registry)?;
         let watch_families = WatchFamilies::register(&registry)?;
-        let proxy = ProxyFamilies::register(&registry, Labels::Policy)?;
+        let proxy = ProxyFamilies::register(&registry)?;
         Ok(families.resolve(registry, peer_families, watch_families, proxy))
     }
 

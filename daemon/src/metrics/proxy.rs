@@ -9,16 +9,8 @@ use prometheus::{
 };
 
 use super::families::added;
+use super::PolicyLabel;
 use crate::proxy::upstream::UpstreamError;
-
-/// Whether metrics say of which policy and route they speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Labels {
-    /// By `policy` (`namespace/name`) and, for requests, `route`. Both are declared: no caller makes one.
-    Policy,
-    /// Not at all: there is one policy.
-    None,
-}
 
 /// Upper bounds in milliseconds: twelve from 1 ms to 10 minutes, each 3.35 times the one before, to the
 /// digits that throttle-proxy's labels have.
@@ -40,7 +32,7 @@ const MILLIS: [f64; 12] = [
 /// The families of one registry.
 #[derive(Clone, Debug)]
 pub struct ProxyFamilies {
-    labels: Labels,
+    label: PolicyLabel,
     requests: IntCounterVec,
     errors: IntCounterVec,
     blocked: IntCounterVec,
@@ -132,26 +124,42 @@ impl ProxyFamilies {
     ///
     /// # Errors
     /// Where one has a name that is taken.
-    pub fn register(to: &Registry, labels: Labels) -> Result<Self, prometheus::Error> {
-        let by_policy: &[&str] = if labels == Labels::Policy { &["policy"] } else { &[] };
-        let by_route: &[&str] = if labels == Labels::Policy { &["policy", "route"] } else { &[] };
+    pub fn register(to: &Registry) -> Result<Self, prometheus::Error> {
+        Self::make(to, to, PolicyLabel::Shown)
+    }
+
+    /// Registers throttle-proxy's, without policies and routes: those of the window with `window`, those of
+    /// requests with `requests`.
+    ///
+    /// # Errors
+    /// Where one has a name that is taken.
+    pub fn original(window: &Registry, requests: &Registry) -> Result<Self, prometheus::Error> {
+        Self::make(window, requests, PolicyLabel::Hidden)
+    }
+
+    fn make(to: &Registry, requests: &Registry, label: PolicyLabel) -> Result<Self, prometheus::Error> {
+        let by_policy: &[&str] = if label == PolicyLabel::Shown { &["policy"] } else { &[] };
+        let by_route: &[&str] = if label == PolicyLabel::Shown { &["policy", "route"] } else { &[] };
         let blocked: Vec<&str> = by_route.iter().copied().chain(["mw_type"]).collect();
-        let counter = |name, help, labels: &[&str]| added(to, IntCounterVec::new(Opts::new(name, help), labels)?);
-        let gauge = |name, help, labels: &[&str]| added(to, IntGaugeVec::new(Opts::new(name, help), labels)?);
+        let counter =
+            |name, help, labels: &[&str]| added(requests, IntCounterVec::new(Opts::new(name, help), labels)?);
+        let gauge = |to, name, help, labels: &[&str]| {
+            added(to, IntGaugeVec::new(Opts::new(name, help), labels)?)
+        };
         let latency = HistogramOpts::new(
             "proxymw_request_latency_ms",
             "Whole milliseconds that a request took, jitter and all of its body included.",
         );
         Ok(Self {
-            labels,
+            label,
             requests: counter("proxymw_request_count", "Requests that are over, refused ones included.", by_route)?,
             errors: counter("proxymw_error_count", "Requests that ended in an error of the proxy.", by_route)?,
             blocked: counter("proxymw_block_count", "Requests refused, by what refused them.", &blocked)?,
-            latency: added(to, HistogramVec::new(latency.buckets(MILLIS.to_vec()), by_route)?)?,
-            active: gauge("proxymw_active_requests", "Requests in the proxy's hands.", by_policy)?,
-            window_min: gauge("proxymw_bp_cwdn_min", "The narrowest that the windows may be here.", by_policy)?,
-            window_max: gauge("proxymw_bp_cwdn_max", "The widest that the windows may be here.", by_policy)?,
-            window: gauge("proxymw_bp_watermark", "How wide the congestion windows are here.", by_policy)?,
+            latency: added(requests, HistogramVec::new(latency.buckets(MILLIS.to_vec()), by_route)?)?,
+            active: gauge(requests, "proxymw_active_requests", "Requests in the proxy's hands.", by_policy)?,
+            window_min: gauge(to, "proxymw_bp_cwdn_min", "The narrowest that the windows may be here.", by_policy)?,
+            window_max: gauge(to, "proxymw_bp_cwdn_max", "The widest that the windows may be here.", by_policy)?,
+            window: gauge(to, "proxymw_bp_watermark", "How wide the congestion windows are here.", by_policy)?,
             allowance: added(
                 to,
                 GaugeVec::new(
@@ -159,9 +167,9 @@ impl ProxyFamilies {
                     by_policy,
                 )?,
             )?,
-            ours: match labels {
-                Labels::Policy => Some(Ours::register(to)?),
-                Labels::None => None,
+            ours: match label {
+                PolicyLabel::Shown => Some(Ours::register(to)?),
+                PolicyLabel::Hidden => None,
             },
         })
     }
@@ -170,7 +178,7 @@ impl ProxyFamilies {
     #[must_use]
     pub fn of<'r>(&self, policy: &str, routes: impl Iterator<Item = &'r str>) -> PolicyMetrics {
         let all = [policy];
-        let by_policy: &[&str] = if self.labels == Labels::Policy { &all } else { &[] };
+        let by_policy: &[&str] = if self.label == PolicyLabel::Shown { &all } else { &[] };
         PolicyMetrics {
             active: self.active.with_label_values(by_policy),
             window_min: self.window_min.with_label_values(by_policy),
@@ -184,12 +192,12 @@ impl ProxyFamilies {
 
     fn route(&self, policy: &str, route: &str) -> RouteMetrics {
         let all = [policy, route];
-        let by_route: &[&str] = if self.labels == Labels::Policy { &all } else { &[] };
+        let by_route: &[&str] = if self.label == PolicyLabel::Shown { &all } else { &[] };
         let blocked = |by: &str| {
             let values: Vec<&str> = by_route.iter().copied().chain([by]).collect();
             self.blocked.with_label_values(&values)
         };
-        let ours = |by| (self.labels == Labels::Policy).then(|| blocked(by));
+        let ours = |by| (self.label == PolicyLabel::Shown).then(|| blocked(by));
         RouteMetrics {
             requests: self.requests.with_label_values(by_route),
             errors: self.errors.with_label_values(by_route),
@@ -207,7 +215,7 @@ impl ProxyFamilies {
 
     /// Stops showing a policy, or those of its routes that are gone.
     pub fn forget<'r>(&self, policy: &str, routes: impl Iterator<Item = &'r str>, whole: bool) {
-        if self.labels == Labels::None {
+        if self.label == PolicyLabel::Hidden {
             return;
         }
         // What was never shown is not there to be removed.

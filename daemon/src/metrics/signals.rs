@@ -29,7 +29,9 @@ pub struct SignalReading {
     pub stats: SignalStats,
 }
 
-pub(super) struct SignalCollector<F> {
+/// Shows signals as they stand at each scrape.
+#[allow(missing_debug_implementations, reason = "a closure has none")]
+pub struct SignalCollector<F> {
     read: F,
     label: PolicyLabel,
     families: SignalFamilies,
@@ -111,7 +113,11 @@ impl SignalFamilies {
 }
 
 impl<F: Fn() -> Vec<SignalReading>> SignalCollector<F> {
-    pub(super) fn new(label: PolicyLabel, read: F) -> Result<Self, prometheus::Error> {
+    /// Shows what `read` tells.
+    ///
+    /// # Errors
+    /// Where a metric is not one, which a test rules out.
+    pub fn new(label: PolicyLabel, read: F) -> Result<Self, prometheus::Error> {
         Ok(Self { read, label, families: SignalFamilies::new(label)?, scraping: Mutex::default() })
     }
 }

@@ -11,12 +11,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use prometheus::IntGauge;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::headers::Client;
 use super::service::{Door, Live};
-use super::tls::Acceptor;
+use super::tls::ServerTls;
 use crate::server::{Arrived, Serve};
 
 /// The longest head of a request over HTTP/1.1, and how much of a body is read at once.
@@ -38,7 +40,7 @@ const PING: Duration = Duration::from_secs(30);
 /// What serves a policy's connections.
 pub struct Listener {
     live: Arc<ArcSwap<Live>>,
-    tls: Option<Acceptor>,
+    tls: Option<ServerTls>,
 }
 
 impl std::fmt::Debug for Listener {
@@ -50,7 +52,7 @@ impl std::fmt::Debug for Listener {
 impl Listener {
     /// Serves what is in force, which may change meanwhile.
     #[must_use]
-    pub const fn new(live: Arc<ArcSwap<Live>>, tls: Option<Acceptor>) -> Self {
+    pub const fn new(live: Arc<ArcSwap<Live>>, tls: Option<ServerTls>) -> Self {
         Self { live, tls }
     }
 
@@ -68,11 +70,11 @@ impl Listener {
         let door = Door { live: Arc::clone(&self.live), client, thread, tunnels: tunnels.clone() };
         match &self.tls {
             None => serve(TokioIo::new(stream), door, idle, drain).await,
-            Some(acceptor) => match tokio::time::timeout(FIRST_WORD, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => serve(TokioIo::new(stream), door, idle, drain).await,
-                Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-                Err(_) => tracing::debug!("a TLS handshake took too long"),
-            },
+            Some(tls) => {
+                if let Some(stream) = shake_hands(tls, stream).await {
+                    serve(TokioIo::new(stream), door, idle, drain).await;
+                }
+            }
         }
         tunnels.close();
         tunnels.wait().await;
@@ -83,6 +85,22 @@ impl Listener {
 impl Serve for Listener {
     fn serve(self: Arc<Self>, arrived: Arrived) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(self.run(arrived))
+    }
+}
+
+/// Agrees on TLS with the client; none where that does not come about.
+async fn shake_hands(tls: &ServerTls, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+    let config = tls.config().inspect_err(|error| tracing::debug!(%error, "there is no certificate")).ok()?;
+    match tokio::time::timeout(FIRST_WORD, TlsAcceptor::from(config).accept(stream)).await {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            tracing::debug!("a TLS handshake took too long");
+            None
+        }
     }
 }
 

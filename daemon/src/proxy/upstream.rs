@@ -8,17 +8,20 @@ mod connect;
 mod endpoints;
 mod error;
 mod http1;
+mod http2;
 mod lanes;
 mod lease;
+mod opening;
 mod pool;
 mod resolve;
 mod shape;
+mod slices;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderValue, Request};
 use http_body::Body;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
@@ -28,6 +31,8 @@ pub use self::lease::Lease;
 pub use self::pool::Pool;
 pub use self::resolve::{Following, ResolveContext};
 use super::policy::{Balance, Protocol, Target, Upstream};
+use super::secrets::Secrets;
+use super::tls::{Alpn, ClientTls};
 
 /// A request's body, as connections can send it.
 pub trait Outgoing:
@@ -51,6 +56,7 @@ pub struct Backend {
     idle_timeout: Option<Duration>,
     base_path: String,
     host: HeaderValue,
+    tls: Option<ClientTls>,
     places: Arc<Semaphore>,
     open: AtomicI64,
     /// Requests that wait for a place; while there are any, no thread keeps idle connections.
@@ -60,16 +66,18 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// What `upstream` declares, answered by `endpoints`.
+    /// What `upstream` declares, answered by `endpoints`; where it has a Secret, that is among `secrets`.
     #[must_use]
-    pub fn new(upstream: &Upstream, endpoints: Endpoints) -> Arc<Self> {
-        let (host, base_path) = match &upstream.target {
+    pub fn new(upstream: &Upstream, endpoints: Endpoints, secrets: &Secrets) -> Arc<Self> {
+        let (host, base_path, tls) = match &upstream.target {
             Target::Url { tls, host, port, base_path } => {
                 let usual = if tls.is_some() { 443 } else { 80 };
-                (authority(host, *port, usual), base_path.clone())
+                let tls = tls.as_ref().map(|tls| ClientTls::new(tls, host, secrets.clone()));
+                (authority(host, *port, usual), base_path.clone(), tls)
             }
             Target::Service { service, port } => {
-                (authority(&format!("{}.{}", service.name, service.namespace), *port, 80), String::new())
+                let host = format!("{}.{}", service.name, service.namespace);
+                (authority(&host, *port, 80), String::new(), None)
             }
         };
         let limit = upstream.max_connections.clamp(1, Semaphore::MAX_PERMITS);
@@ -82,6 +90,7 @@ impl Backend {
             idle_timeout: upstream.idle_timeout,
             base_path,
             host: HeaderValue::try_from(host).unwrap_or(HeaderValue::from_static("upstream")),
+            tls,
             places: Arc::new(Semaphore::new(limit)),
             open: AtomicI64::new(0),
             waiting: AtomicUsize::new(0),
@@ -100,6 +109,18 @@ impl Backend {
     #[must_use]
     pub const fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+
+    /// What may be spoken for a request.
+    fn protocol_for<B>(&self, request: &Request<B>) -> Alpn {
+        match self.protocol {
+            _ if shape::may_take_over(request) => Alpn::Http1,
+            Protocol::Http1 => Alpn::Http1,
+            Protocol::Http2 => Alpn::Http2,
+            Protocol::Auto if self.tls.is_some() => Alpn::Either,
+            Protocol::Auto if shape::is_grpc(request.headers()) => Alpn::Http2,
+            Protocol::Auto => Alpn::Http1,
+        }
     }
 
     fn place(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Place {

@@ -13,7 +13,7 @@ use super::Surroundings;
 use crate::proxy::connection;
 use crate::proxy::policy::Listener;
 use crate::proxy::service::Live;
-use crate::proxy::tls::Acceptor;
+use crate::proxy::tls::ServerTls;
 use crate::server::{BindError, Open, open};
 use crate::settings::Address;
 
@@ -86,13 +86,16 @@ struct Attempt {
 }
 
 impl Attempt {
-    async fn open(&self) -> Option<(Open, Option<Acceptor>)> {
+    async fn open(&self) -> Option<(Open, Option<ServerTls>)> {
         let tls = match &self.plan.tls {
             None => None,
-            Some(tls) => match Acceptor::new(tls, &self.surroundings.secrets) {
-                Ok(acceptor) => Some(acceptor),
-                Err(error) => return self.failed(error.to_string()),
-            },
+            Some(tls) => {
+                let tls = ServerTls::new(tls, self.surroundings.secrets.clone());
+                if let Err(error) = tls.check() {
+                    return self.failed(format!("spec.listener.tls: {error}"));
+                }
+                Some(tls)
+            }
         };
         let host = self.plan.host.as_deref().unwrap_or(&self.surroundings.host);
         let opened: Result<Open, BindError> =
@@ -128,7 +131,7 @@ impl Attempt {
         }
     }
 
-    fn accept(self, (open, tls): (Open, Option<Acceptor>)) {
+    fn accept(self, (open, tls): (Open, Option<ServerTls>)) {
         let Self { live, surroundings, closed, state, .. } = self;
         {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);

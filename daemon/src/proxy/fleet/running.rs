@@ -36,7 +36,7 @@ struct Reached {
 impl Reached {
     fn start(plan: &Upstream, surroundings: &Surroundings) -> Self {
         let (endpoints, following) = Endpoints::follow(&plan.target, &surroundings.resolve);
-        let backend = Backend::new(plan, endpoints);
+        let backend = Backend::new(plan, endpoints, &surroundings.secrets);
         Self { plan: plan.clone(), backend, _following: following }
     }
 

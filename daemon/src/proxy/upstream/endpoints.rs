@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
@@ -11,11 +11,8 @@ use tokio::sync::Notify;
 use crate::clock;
 use crate::proxy::policy::Balance;
 
-/// How long an endpoint is passed over after it could not be connected to, in microseconds; doubled each
-/// time in a row.
+/// How long an endpoint is passed over after it could not be connected to, in microseconds.
 const PASS_OVER: u64 = 1_000_000;
-/// How often that is doubled at most.
-const DOUBLINGS: u32 = 3;
 
 /// One address that answers.
 #[derive(Debug)]
@@ -24,8 +21,8 @@ pub struct Endpoint {
     in_flight: AtomicUsize,
     /// Until when it is passed over; 0 for not at all.
     down_until: AtomicU64,
-    /// How often in a row it could not be connected to.
-    failures: AtomicU32,
+    /// Whether it was last heard to speak HTTP/1.1 where it might have chosen HTTP/2.
+    http1: AtomicBool,
     /// Whether it is no longer among those that answer.
     gone: AtomicBool,
 }
@@ -36,7 +33,7 @@ impl Endpoint {
             address,
             in_flight: AtomicUsize::new(0),
             down_until: AtomicU64::new(0),
-            failures: AtomicU32::new(0),
+            http1: AtomicBool::new(false),
             gone: AtomicBool::new(false),
         }
     }
@@ -66,24 +63,30 @@ impl Endpoint {
     }
 
     pub(super) fn went_down(&self) {
-        let failures = self.failures.fetch_add(1, Ordering::Relaxed).min(DOUBLINGS);
-        self.pass_over(PASS_OVER << failures);
+        self.pass_over();
+    }
+
+    pub(super) fn speaks_http1(&self) -> bool {
+        self.http1.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn spoke(&self, http1: bool) {
+        self.http1.store(http1, Ordering::Relaxed);
     }
 
     pub(super) fn came_up(&self) {
-        self.failures.store(0, Ordering::Relaxed);
         self.down_until.store(0, Ordering::Relaxed);
     }
 
     /// Who comes to an endpoint that was passed over tries it for all others, who pass it over on.
     fn is_tried(&self) {
         if self.down_until.load(Ordering::Relaxed) != 0 {
-            self.pass_over(PASS_OVER);
+            self.pass_over();
         }
     }
 
-    fn pass_over(&self, micros: u64) {
-        self.down_until.store(clock::tick().as_micros().saturating_add(micros), Ordering::Relaxed);
+    fn pass_over(&self) {
+        self.down_until.store(clock::tick().as_micros().saturating_add(PASS_OVER), Ordering::Relaxed);
     }
 }
 

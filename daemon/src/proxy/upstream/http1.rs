@@ -31,7 +31,7 @@ enum Driver {
     /// Whoever has the connection drives it.
     Own(Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>),
     /// A task does.
-    Task(Task),
+    Task { _task: Task },
     /// It has ended.
     Ended,
 }
@@ -125,7 +125,7 @@ impl<B: Outgoing> Connection<B> {
                         tracing::debug!(%error, "a connection to an upstream ended");
                     }
                 };
-                self.driver = Driver::Task(Task(tokio::spawn(run)));
+                self.driver = Driver::Task { _task: Task(tokio::spawn(run)) };
             }
             other => self.driver = other,
         }

@@ -3,12 +3,14 @@
 use std::fmt;
 
 use super::endpoints::InFlight;
+use super::http2::Mark;
 
 /// A connection's place, held until the answer is there to its end. Hold it beside the answer's body and
 /// drop it after that: the connection serves the next request where the answer was read to its end, and
 /// is closed where it was not.
 pub struct Lease {
     connection: Option<Box<dyn Held>>,
+    _stream: Option<Mark>,
     in_flight: InFlight,
 }
 
@@ -16,8 +18,12 @@ pub struct Lease {
 pub(super) trait Held: Send {}
 
 impl Lease {
-    pub(super) fn new(connection: Option<Box<dyn Held>>, in_flight: InFlight) -> Self {
-        Self { connection, in_flight }
+    pub(super) fn of_connection(connection: Option<Box<dyn Held>>, in_flight: InFlight) -> Self {
+        Self { connection, _stream: None, in_flight }
+    }
+
+    pub(super) fn of_stream(mark: Mark, in_flight: InFlight) -> Self {
+        Self { connection: None, _stream: Some(mark), in_flight }
     }
 }
 

@@ -6,15 +6,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use http::uri::Scheme;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 
 use super::endpoints::{Endpoint, InFlight};
 use super::http1::Connection;
 use super::lanes::Lanes;
 use super::lease::{Held, Lease};
-use super::{Backend, Outgoing, Place, UpstreamError, Was, connect, shape};
-use crate::clock;
+use super::opening::Link;
+use super::{Backend, Outgoing, UpstreamError, Was, shape};
+use crate::proxy::tls::Alpn;
 
 /// How many endpoints one request may try to connect to.
 const TRIES: usize = 3;
@@ -22,30 +25,25 @@ const TRIES: usize = 3;
 const FRESH_TRIES: usize = 2;
 /// How long a connection whose answer was read may take to be ready for the next.
 const SETTLE: Duration = Duration::from_secs(1);
-/// How often idle connections are looked after, at the least.
-const SWEEP: Duration = Duration::from_secs(5);
 
 /// One thread's connections. Clones share them; they must stay on the thread, since connections are
 /// driven there.
 pub struct Pool<B: Outgoing>(Arc<Inner<B>>);
 
-struct Inner<B: Outgoing> {
-    backend: Arc<Backend>,
+pub(super) struct Inner<B: Outgoing> {
+    pub(super) backend: Arc<Backend>,
     /// Never waited for: only one thread ever takes it.
     lanes: Mutex<Lanes<B>>,
     turn: AtomicUsize,
 }
 
+/// An answer, or why there is none and, where nothing was sent, the request.
+type Exchanged<B> = Result<(Response<Incoming>, Lease), TrySendError<Request<B>>>;
+
 /// A connection on its way back.
 struct Out<B: Outgoing> {
     connection: Option<Connection<B>>,
     pool: Weak<Inner<B>>,
-}
-
-/// What may be done to send a request.
-enum Way<B: Outgoing> {
-    Open(Place),
-    Reuse(Connection<B>),
 }
 
 impl<B: Outgoing> Clone for Pool<B> {
@@ -94,42 +92,19 @@ impl<B: Outgoing> Pool<B> {
     pub async fn send(&self, mut request: Request<B>) -> Result<(Response<Incoming>, Lease), UpstreamError> {
         let backend = &self.0.backend;
         shape::behind(&mut request, &backend.base_path)?;
-        shape::for_http1(&mut request, &backend.host)?;
-        let mut tried: Vec<SocketAddr> = Vec::new();
+        let alpn = backend.protocol_for(&request);
         let mut fresh_tries = 0;
         loop {
-            let endpoint = self.0.pick(&tried)?;
-            let found = match self.0.take(&endpoint) {
-                Some(connection) => Ok((connection, false)),
-                None => self.0.open(&endpoint).await,
-            };
-            let (mut connection, fresh) = match found {
-                Ok(found) => found,
-                Err(error) if error.is_of_endpoint() => {
-                    self.0.failed(&endpoint);
-                    tried.push(endpoint.address());
-                    if tried.len() < TRIES && self.0.pick(&tried).is_ok() {
-                        tracing::debug!(%error, "another endpoint is tried");
-                        continue;
-                    }
-                    return Err(error);
-                }
-                Err(error) => return Err(error),
-            };
-            let endpoint = Arc::clone(connection.endpoint());
-            let in_flight = InFlight::at(&endpoint);
-            match connection.exchange(request).await {
-                Ok(response) => {
-                    let mut out = Out { connection: Some(connection), pool: Arc::downgrade(&self.0) };
-                    let done = out.give_back();
-                    let held = (!done).then(|| Box::new(out) as Box<dyn Held>);
-                    return Ok((response, Lease::new(held, in_flight)));
-                }
+            let (link, fresh) = self.link(alpn).await?;
+            let in_flight = InFlight::at(link.endpoint());
+            let address = link.endpoint().address();
+            match self.exchange(link, request, in_flight).await? {
+                Ok(answered) => return Ok(answered),
                 Err(mut error) => {
                     fresh_tries += usize::from(fresh);
                     let back = error.take_message();
                     let was = if back.is_some() { Was::Unsent } else { Was::Sent };
-                    let error = UpstreamError::of(endpoint.address(), was, error.into_error());
+                    let error = UpstreamError::of(address, was, error.into_error());
                     match back {
                         Some(back) if fresh_tries < FRESH_TRIES => request = back,
                         _ => return Err(error),
@@ -139,141 +114,67 @@ impl<B: Outgoing> Pool<B> {
             }
         }
     }
+
+    /// A connection to the endpoint whose turn it is, or to another where that cannot be connected to.
+    /// Whether it is new.
+    async fn link(&self, alpn: Alpn) -> Result<(Link<B>, bool), UpstreamError> {
+        let mut tried: Vec<SocketAddr> = Vec::new();
+        let mut endpoint = self.0.pick(&tried).ok_or_else(|| self.0.nobody())?;
+        loop {
+            let error = match self.0.link(alpn, &endpoint).await {
+                Err(error) if error.is_of_endpoint() => error,
+                other => return other,
+            };
+            endpoint.went_down();
+            self.0.backend.endpoints.ask_anew();
+            tried.push(endpoint.address());
+            let next = if tried.len() < TRIES { self.0.pick(&tried) } else { None };
+            let Some(next) = next else { return Err(error) };
+            tracing::debug!(%error, "another endpoint is tried");
+            endpoint = next;
+        }
+    }
+
+    async fn exchange(
+        &self,
+        link: Link<B>,
+        mut request: Request<B>,
+        in_flight: InFlight,
+    ) -> Result<Exchanged<B>, UpstreamError> {
+        let backend = &self.0.backend;
+        match link {
+            Link::One(mut connection) => {
+                shape::for_http1(&mut request, &backend.host)?;
+                Ok(connection.exchange(request).await.map(|response| {
+                    let mut out = Out { connection: Some(connection), pool: Arc::downgrade(&self.0) };
+                    let done = out.give_back();
+                    let held = (!done).then(|| Box::new(out) as Box<dyn Held>);
+                    (response, Lease::of_connection(held, in_flight))
+                }))
+            }
+            Link::Many(mut stream) => {
+                let scheme = if backend.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+                shape::for_http2(&mut request, scheme, &backend.host)?;
+                let answered = stream.exchange(request).await;
+                Ok(answered.map(|response| (response, Lease::of_stream(stream.mark, in_flight))))
+            }
+        }
+    }
 }
 
 impl<B: Outgoing> Inner<B> {
-    fn lanes(&self) -> MutexGuard<'_, Lanes<B>> {
+    pub(super) fn lanes(&self) -> MutexGuard<'_, Lanes<B>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pick(&self, tried: &[SocketAddr]) -> Result<Arc<Endpoint>, UpstreamError> {
+    fn pick(&self, tried: &[SocketAddr]) -> Option<Arc<Endpoint>> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let backend = &self.backend;
-        backend.endpoints.pick(backend.balance, turn, tried).ok_or_else(|| {
-            UpstreamError::NoEndpoints(
-                backend.endpoints.trouble().unwrap_or_else(|| "none is known".to_owned()),
-            )
-        })
+        self.backend.endpoints.pick(self.backend.balance, turn, tried)
     }
 
-    /// An idle connection that can be used.
-    fn take(&self, endpoint: &Endpoint) -> Option<Connection<B>> {
-        loop {
-            let mut connection = self.lanes().take(endpoint.address())?;
-            if connection.is_usable() {
-                return Some(connection);
-            }
-        }
-    }
-
-    fn failed(&self, endpoint: &Endpoint) {
-        endpoint.went_down();
-        self.backend.endpoints.ask_anew();
-    }
-
-    /// A new connection, or one that came free while no other might be opened; whether it is new.
-    async fn open(&self, endpoint: &Arc<Endpoint>) -> Result<(Connection<B>, bool), UpstreamError> {
-        let place = match self.way().await? {
-            Way::Open(place) => place,
-            Way::Reuse(connection) => return Ok((connection, false)),
-        };
-        let io = connect::connect(&self.backend, endpoint).await?;
-        endpoint.came_up();
-        Connection::new(io, endpoint, place).await.map(|connection| (connection, true))
-    }
-
-    /// Waits until a connection may be opened, or one comes free on this thread; as long as connecting may
-    /// take.
-    async fn way(&self) -> Result<Way<B>, UpstreamError> {
-        let backend = &self.backend;
-        let places = &backend.places;
-        if let Ok(permit) = Arc::clone(places).try_acquire_owned() {
-            return Ok(Way::Open(backend.place(permit)));
-        }
-        // One that idles at another endpoint gives its place.
-        let idle = self.lanes().take_any();
-        drop(idle);
-        let _waits = Waits::at(backend);
-        let free = self.lanes().wait();
-        backend.pressure.notify_waiters();
-        let wait = async {
-            tokio::select! {
-                biased;
-                Ok(connection) = free => Ok(Way::Reuse(connection)),
-                // The semaphore is never closed.
-                Ok(permit) = Arc::clone(places).acquire_owned() => Ok(Way::Open(backend.place(permit))),
-                else => Err(UpstreamError::TooManyConnections { limit: backend.limit }),
-            }
-        };
-        match backend.connect_timeout {
-            Some(timeout) => tokio::time::timeout(timeout, wait)
-                .await
-                .unwrap_or(Err(UpstreamError::TooManyConnections { limit: backend.limit })),
-            None => wait.await,
-        }
-    }
-
-    /// Keeps a connection that can be used for the next request, or hands it on.
-    fn keep(self: &Arc<Self>, connection: Connection<B>) {
-        if connection.endpoint().is_gone() {
-            return;
-        }
-        let mut lanes = self.lanes();
-        let waiting = self.backend.waiting.load(Ordering::Relaxed) > 0;
-        let Some(connection) = (if waiting { lanes.serve(connection) } else { Some(connection) }) else {
-            return;
-        };
-        if waiting {
-            // Another thread waits for its place.
-            drop(lanes);
-            drop(connection);
-            return;
-        }
-        lanes.put(connection, clock::timer());
-        if !std::mem::replace(&mut lanes.swept, true) {
-            tokio::spawn(sweep(Arc::downgrade(self), Arc::clone(&self.backend)));
-        }
-    }
-}
-
-/// Closes what has been idle too long, and what other threads wait for; ends when nothing is idle.
-async fn sweep<B: Outgoing>(pool: Weak<Inner<B>>, backend: Arc<Backend>) {
-    let period = backend.idle_timeout.map_or(SWEEP, |timeout| (timeout / 4).min(SWEEP));
-    let period = period.max(Duration::from_millis(10));
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(period) => {}
-            () = backend.pressure.notified() => {}
-        }
-        let Some(pool) = pool.upgrade() else { return };
-        let mut lanes = pool.lanes();
-        let mut closed = lanes.sweep(clock::timer(), backend.idle_timeout);
-        for _ in 0..backend.waiting.load(Ordering::Relaxed) {
-            closed.extend(lanes.take_any());
-        }
-        lanes.swept = lanes.len() > 0;
-        let done = !lanes.swept;
-        drop(lanes);
-        drop(closed);
-        if done {
-            return;
-        }
-    }
-}
-
-/// A request that waits for a place.
-struct Waits<'a>(&'a Backend);
-
-impl<'a> Waits<'a> {
-    fn at(backend: &'a Backend) -> Self {
-        backend.waiting.fetch_add(1, Ordering::Relaxed);
-        Self(backend)
-    }
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    fn nobody(&self) -> UpstreamError {
+        let trouble = self.backend.endpoints.trouble();
+        UpstreamError::NoEndpoints(trouble.unwrap_or_else(|| "none is known".to_owned()))
     }
 }
 

@@ -1,5 +1,7 @@
 mod http1;
+mod http2;
 mod server;
+mod spread;
 
 use std::net::SocketAddr;
 
@@ -23,7 +25,7 @@ fn declared() -> Upstream {
 }
 
 fn pool(upstream: &Upstream, addresses: &[SocketAddr]) -> Pool<Full<Bytes>> {
-    Pool::new(&Backend::new(upstream, Endpoints::fixed(addresses)))
+    Pool::new(&Backend::new(upstream, Endpoints::fixed(addresses), &Secrets::default()))
 }
 
 fn get(path: &str) -> Request<Full<Bytes>> {

@@ -112,3 +112,33 @@ async fn requests_are_put_behind_the_base_path_and_name_a_host() {
         assert!(head.starts_with(start), "{head}");
     }
 }
+
+#[tokio::test]
+async fn a_connection_can_become_another_protocols() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let server = Server::start(|_| Do::Echo).await;
+    let pool = pool(&declared(), &[server.address]);
+    let mut request = get("/chat");
+    request.headers_mut().insert("connection", HeaderValue::from_static("upgrade"));
+    request.headers_mut().insert("upgrade", HeaderValue::from_static("echo"));
+    let (response, lease) = pool.send(request).await.unwrap();
+    assert_eq!(response.status(), 101);
+    let mut io = hyper_util::rt::TokioIo::new(hyper::upgrade::on(response).await.unwrap());
+    io.write_all(b"hello").await.unwrap();
+    let mut said = [0; 5];
+    io.read_exact(&mut said).await.unwrap();
+    assert_eq!((&said, pool.idle()), (b"hello", 0));
+    drop((io, lease));
+    until(|| server.open() == 0 && pool.backend().open_connections() == 0).await;
+}
+
+#[tokio::test]
+async fn a_body_is_sent_while_it_comes() {
+    let server = Server::start(|request| answer(&request.len().to_string())).await;
+    let pool = pool(&declared(), &[server.address]);
+    let request = Request::post("/").body(Full::from(vec![b'x'; 1 << 20])).unwrap();
+    let said: usize = read(pool.send(request).await.unwrap()).await.parse().unwrap();
+    assert!(said > 1 << 20);
+    read(pool.send(get("/")).await.unwrap()).await;
+    assert_eq!(server.accepted(), 1);
+}

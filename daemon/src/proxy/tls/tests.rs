@@ -1,0 +1,172 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::proxy::policy::{Balance, ListenerTls, Protocol, Target, Upstream, UpstreamTls};
+use crate::proxy::upstream::{Backend, Endpoints, Pool};
+
+fn key(name: &str, key: &str) -> SecretKey {
+    SecretKey { namespace: "shop".into(), name: name.into(), key: key.into() }
+}
+
+fn listener() -> ListenerTls {
+    ListenerTls { certificate: key("listener", "tls.crt"), key: key("listener", "tls.key") }
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// What is known where `issuer` signs for shop.example and is trusted.
+fn values(issuer: &CertifiedIssuer<'static, KeyPair>) -> Values {
+    let own = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["shop.example".to_owned()]).unwrap();
+    let certificate = params.signed_by(&own, issuer).unwrap();
+    let entries = [
+        (key("listener", "tls.crt"), certificate.pem()),
+        (key("listener", "tls.key"), own.serialize_pem()),
+        (key("ca", "ca.crt"), issuer.pem()),
+    ];
+    entries.into_iter().map(|(key, text)| (key, text.into_bytes())).collect()
+}
+
+/// Serves what versions of HTTP were spoken, until dropped.
+async fn serve(tls: Arc<ServerTls>) -> (SocketAddr, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let acceptor = tokio_rustls::TlsAcceptor::from(tls.config().unwrap());
+            connections.spawn(async move {
+                let Ok(stream) = acceptor.accept(stream).await else { return };
+                let service = hyper::service::service_fn(|request: Request<Incoming>| async move {
+                    let text = format!("{:?} {:?}", request.version(), request.uri());
+                    Ok::<_, std::convert::Infallible>(http::Response::new(Full::new(Bytes::from(text))))
+                });
+                let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+                builder.serve_connection(TokioIo::new(stream), service).await.ok();
+            });
+        }
+    });
+    (address, tasks)
+}
+
+fn pool(
+    protocol: Protocol,
+    host: &str,
+    ca: bool,
+    address: SocketAddr,
+    secrets: &Secrets,
+) -> Pool<Full<Bytes>> {
+    let tls = Some(UpstreamTls { ca: ca.then(|| key("ca", "ca.crt")) });
+    let upstream = Upstream {
+        target: Target::Url { tls, host: host.into(), port: 443, base_path: String::new() },
+        balance: Balance::RoundRobin,
+        protocol,
+        max_connections: 10,
+        connect_timeout: Some(Duration::from_secs(5)),
+        idle_timeout: None,
+    };
+    Pool::new(&Backend::new(&upstream, Endpoints::fixed(&[address]), secrets))
+}
+
+async fn ask(pool: &Pool<Full<Bytes>>) -> Result<String, String> {
+    let request = Request::get("/a").body(Full::default()).unwrap();
+    let (response, lease) = pool.send(request).await.map_err(|error| error.to_string())?;
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    drop(lease);
+    Ok(String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn both_sides_agree_on_what_is_spoken() {
+    let secrets = Secrets::default();
+    secrets.set(values(&authority()));
+    let (address, _server) = serve(Arc::new(ServerTls::new(&listener(), secrets.clone()))).await;
+    for (protocol, said) in [
+        (Protocol::Auto, "HTTP/2.0 https://shop.example/a"),
+        (Protocol::Http1, "HTTP/1.1 /a"),
+        (Protocol::Http2, "HTTP/2.0 https://shop.example/a"),
+    ] {
+        let pool = pool(protocol, "shop.example", true, address, &secrets);
+        for _ in 0..3 {
+            assert_eq!(ask(&pool).await.as_deref(), Ok(said));
+        }
+        assert_eq!(pool.backend().open_connections(), 1);
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_trusted_or_has_another_name_is_not_spoken_with() {
+    let secrets = Secrets::default();
+    secrets.set(values(&authority()));
+    let (address, _server) = serve(Arc::new(ServerTls::new(&listener(), secrets.clone()))).await;
+    let error = ask(&pool(Protocol::Auto, "other.example", true, address, &secrets)).await.unwrap_err();
+    assert!(error.starts_with(&format!("cannot speak TLS with {address}: ")), "{error}");
+    // An authority that is not the server's.
+    let others = Secrets::default();
+    others.set(values(&authority()));
+    let strange = pool(Protocol::Auto, "shop.example", true, address, &others);
+    assert!(ask(&strange).await.unwrap_err().contains("certificate"));
+    // One that comes later counts at once.
+    others.set(Values::from_iter([(
+        key("ca", "ca.crt"),
+        secrets.now().get(&key("ca", "ca.crt")).unwrap().to_vec(),
+    )]));
+    assert_eq!(ask(&strange).await.as_deref(), Ok("HTTP/2.0 https://shop.example/a"));
+}
+
+#[tokio::test]
+async fn a_listeners_certificate_is_exchanged_while_it_serves() {
+    let secrets = Secrets::default();
+    secrets.set(values(&authority()));
+    let server = Arc::new(ServerTls::new(&listener(), secrets.clone()));
+    let (address, _server) = serve(Arc::clone(&server)).await;
+    assert!(ask(&pool(Protocol::Auto, "shop.example", true, address, &secrets)).await.is_ok());
+    secrets.set(values(&authority()));
+    assert!(ask(&pool(Protocol::Auto, "shop.example", true, address, &secrets)).await.is_ok());
+    // Nonsense leaves the last good one in force.
+    secrets.set(Values::from_iter([(key("listener", "tls.crt"), b"nonsense".to_vec())]));
+    assert!(server.check().is_err() && server.config().is_ok());
+}
+
+#[test]
+fn what_is_wrong_with_a_secret_is_said_without_showing_it() {
+    let secrets = Secrets::default();
+    let server = ServerTls::new(&listener(), secrets.clone());
+    assert_eq!(
+        server.config().unwrap_err().to_string(),
+        "the key tls.crt of the Secret shop/listener is not there, or the operator may not read it"
+    );
+    secrets.set(Values::from_iter([(key("listener", "tls.crt"), b"hunter2".to_vec())]));
+    assert_eq!(
+        server.config().unwrap_err().to_string(),
+        "the key tls.crt of the Secret shop/listener holds no certificate; put one there in PEM"
+    );
+    let (one, other) = (values(&authority()), values(&authority()));
+    let (certificate, private) = (key("listener", "tls.crt"), key("listener", "tls.key"));
+    secrets.set(Values::from_iter([
+        (certificate.clone(), one.get(&certificate).unwrap().to_vec()),
+        (private.clone(), other.get(&private).unwrap().to_vec()),
+    ]));
+    let error = server.config().unwrap_err().to_string();
+    assert!(
+        error.starts_with("the key tls.crt of the Secret shop/listener and the key tls.key of"),
+        "{error}"
+    );
+    assert!(!format!("{server:?}{error}").contains("BEGIN"));
+}
