@@ -42,8 +42,9 @@ chart: ## lint the charts, run their unit tests, check what they render
 e2e: ## black-box tests: the binary from outside, and all of it on Kubernetes (KUBECONFIG, or the test cluster)
 	@hack/e2e
 
-generate: ## rewrite what is generated: protocol, CRDs, reference pages
+generate: ## rewrite what is generated: protocol, CRDs, reference pages, pictures
 	UPDATE=1 $(CARGO) test -q -p wicketgate-proto -p wicketgate-crds
+	UPDATE=1 $(CARGO) test -q -p wicketgate-engine --test main pictures
 	UPDATE=1 $(CARGO) test -q -p wicketgate-daemon --lib
 	UPDATE=1 $(CARGO) test -q -p wicketgate-operator --lib
 

@@ -34,5 +34,5 @@ pub(crate) fn short(value: f64) -> String {
 /// A coordinate, to a tenth of a pixel: more would only be bytes.
 pub(crate) fn pixel(value: f64) -> String {
     let text = format!("{value:.1}");
-    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }

@@ -11,7 +11,7 @@ const MARGIN: f64 = 16.0;
 /// Left of a strip, for the numbers of its axis.
 const NUMBERS: f64 = 38.0;
 /// Above a strip, for what it shows.
-const LABEL: f64 = 18.0;
+const LABEL: f64 = 24.0;
 /// Below the last strip of a cell, for the numbers of the shared axis.
 const FOOT: f64 = 18.0;
 const TITLE: f64 = 22.0;
@@ -137,8 +137,8 @@ fn draw_cell(page: &mut Page, cell: &Cell, (left, top): (f64, f64), width: f64) 
         draw_strip(page, cell, strip, inner, below);
         below += strip.height;
     }
-    // Some 60 pixels for each number, so that they do not touch.
-    for tick in cell.x.ticks((inner.1 / 60.0) as usize) {
+    // Some 45 pixels for each number, so that they do not touch.
+    for tick in cell.x.ticks((inner.1 / 45.0) as usize) {
         let x = inner.0 + cell.x.share(tick) * inner.1;
         page.text("quiet", (x, below + FOOT - 3.0), "middle", &short(tick));
     }
