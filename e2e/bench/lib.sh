@@ -5,6 +5,7 @@
 #   QUICK=1              two short rounds, docs left alone
 #   ROUNDS=5 LENGTH=5    rounds, and seconds of each measurement
 #   PROFILE=release      cargo's profile; with another the numbers mean nothing
+#   BINARIES=FOLDER      measures what is built already, and builds nothing
 
 quick=${QUICK:-0}
 rounds=${ROUNDS:-$([ "$quick" = 1 ] && echo 2 || echo 5)}
@@ -13,7 +14,7 @@ warm_up=1
 profile=${PROFILE:-release}
 docs=docs/benchmarks.md
 target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
-binaries=$target/$([ "$profile" = dev ] && echo debug || echo "$profile")
+binaries=${BINARIES:-$target/$([ "$profile" = dev ] && echo debug || echo "$profile")}
 work=$(mktemp -d)
 declare -A pid command
 
@@ -28,6 +29,7 @@ trap stop_all EXIT
 build() {
   local package=$1 flags=() name
   shift
+  [ -z "${BINARIES:-}" ] || return 0
   for name; do flags+=(--bin "$name"); done
   cargo build --quiet --locked --profile "$profile" -p "$package" "${flags[@]}"
 }
