@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help demo kube-demo kube-down test deps fmt clippy unit chart e2e generate images testbed testbed-down bench loom fuzz deny
+.PHONY: help demo kube-demo kube-down test deps fmt clippy unit chart e2e generate images testbed testbed-down bench bench-proxy loom fuzz deny
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
@@ -42,8 +42,9 @@ chart: ## lint the charts, run their unit tests, check what they render
 e2e: ## black-box tests: the binary from outside, and all of it on Kubernetes (KUBECONFIG, or the test cluster)
 	@hack/e2e
 
-generate: ## rewrite what is generated: protocol, CRDs, reference pages
+generate: ## rewrite what is generated: protocol, CRDs, reference pages, pictures
 	UPDATE=1 $(CARGO) test -q -p wicketgate-proto -p wicketgate-crds
+	UPDATE=1 $(CARGO) test -q -p wicketgate-engine --test main pictures
 	UPDATE=1 $(CARGO) test -q -p wicketgate-daemon --lib
 	UPDATE=1 $(CARGO) test -q -p wicketgate-operator --lib
 
@@ -57,9 +58,12 @@ testbed: images ## start the test cluster with both images in it, and leave it r
 testbed-down: ## end the test cluster and remove it
 	@e2e/testbed/down
 
-bench: ## measure the engine and the daemon beside nghttpd and an empty tonic server (minutes)
-	@e2e/bench/deps
+bench: ## measure engine, daemon and proxy beside others (many minutes; QUICK=1 for a look)
 	@e2e/bench/run
+	@e2e/bench/proxy
+
+bench-proxy: ## measure the proxy alone, beside nginx and Envoy (minutes)
+	@e2e/bench/proxy
 
 loom: ## every interleaving of two threads on the window's way in and out
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --locked -p wicketgate-engine --test loom --release

@@ -88,8 +88,12 @@ fn every_example_is_a_whole() {
             Manifest::RateLimit(limit) => Some(&**limit),
             _ => None,
         });
-        let folded = fold(cluster, limits, [], &tenants()).unwrap();
-        for (name, outcome) in folded.limits {
+        let policies = objects.iter().filter_map(|object| match &object.manifest {
+            Manifest::BackpressurePolicy(policy) => Some(&**policy),
+            _ => None,
+        });
+        let folded = fold(cluster, limits, policies, &tenants()).unwrap();
+        for (name, outcome) in folded.limits.into_iter().chain(folded.policies) {
             assert!(outcome.is_accepted(), "{}: {name}: {outcome}", path.display());
         }
     }

@@ -1,8 +1,10 @@
 //! The papers: what they name is there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 const DIFFERENCES: &str = "docs/differences.md";
 /// Where sources and tests live.
@@ -116,5 +118,85 @@ fn every_target_of_make_that_is_named_exists() {
             let there = makefile.lines().any(|line| line.starts_with(&format!("{target}:")));
             assert!(there, "{page} names `make {target}`, which the Makefile does not have");
         }
+    }
+}
+
+/// Names and labels of the metrics in a generated page, with whether they are histograms.
+fn metrics(page: &str) -> BTreeMap<String, (BTreeSet<String>, bool)> {
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let parsed = rows.map(|(name, rest)| {
+        let cells: Vec<_> = rest.split('|').map(str::trim).collect();
+        // As in `method: …; status: …`, with values in backticks that may hold anything.
+        let plain: String = cells[2].split('`').step_by(2).collect();
+        let labels = plain.split(';').filter_map(|label| Some(label.split_once(':')?.0.trim().to_owned()));
+        (name.to_owned(), (labels.collect(), cells[1].starts_with("histogram")))
+    });
+    parsed.collect()
+}
+
+/// The words of a PromQL expression, without what stands in quotes.
+fn words(expression: &str) -> Vec<&str> {
+    let outside = expression.split('"').step_by(2);
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    outside.flat_map(|part| part.split(|c| !is_part(c))).filter(|word| !word.is_empty()).collect()
+}
+
+/// The labels that an expression selects or sums by.
+fn labels_of(expression: &str) -> BTreeSet<&str> {
+    let between = |open: &'static str, close| {
+        expression.split(open).skip(1).filter_map(move |rest| Some(rest.split_once(close)?.0))
+    };
+    between("{", '}').chain(between("by (", ')')).flat_map(words).collect()
+}
+
+/// Every text under a key of this name, however deep.
+fn texts<'v>(value: &'v Value, key: &str, found: &mut Vec<&'v str>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.get(key).and_then(Value::as_str));
+            fields.values().for_each(|field| texts(field, key, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| texts(item, key, found)),
+        _ => {}
+    }
+}
+
+/// What is wrong with an expression: metrics that are not known, and labels that they do not have.
+fn wrong(expression: &str, known: &BTreeMap<String, (BTreeSet<String>, bool)>) -> Vec<String> {
+    let ours = ["gubernator_", "proxymw_", "wicketgate_"];
+    let names = words(expression).into_iter().filter(|word| ours.iter().any(|own| word.starts_with(own)));
+    let mut found = Vec::new();
+    for name in names {
+        let of_histogram = ["_bucket", "_sum", "_count"].iter().find_map(|end| {
+            let (labels, is_histogram) = known.get(name.strip_suffix(end)?)?;
+            is_histogram.then_some(labels)
+        });
+        match known.get(name).map(|(labels, _)| labels).or(of_histogram) {
+            None => found.push(format!("there is no metric {name}")),
+            Some(labels) => {
+                let missing = labels_of(expression)
+                    .into_iter()
+                    .filter(|label| !labels.contains(*label) && (*label != "le" || of_histogram.is_none()));
+                found.extend(missing.map(|label| format!("{name} has no label {label}")));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_metric_of_a_dashboard_exists() {
+    let root = root();
+    let known = metrics(&read(&root.join("docs/metrics.md")));
+    assert!(known.len() > 25, "only {} metrics were found: has the page another form?", known.len());
+    for path in files(&root.join("charts/wicketgate/dashboards"), "json") {
+        let board: Value = serde_json::from_str(&read(&path)).expect("a dashboard is JSON");
+        let mut expressions = Vec::new();
+        texts(&board["panels"], "expr", &mut expressions);
+        texts(&board["templating"], "definition", &mut expressions);
+        assert!(expressions.len() > 10, "{}: only {expressions:?} were found", path.display());
+        let found: BTreeSet<_> =
+            expressions.iter().flat_map(|expression| wrong(expression, &known)).collect();
+        assert!(found.is_empty(), "{}: {found:#?}", path.display());
     }
 }

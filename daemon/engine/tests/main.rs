@@ -15,6 +15,7 @@ mod golden;
 mod laws;
 mod model;
 mod operation;
+mod pictures;
 mod replay;
 mod ring;
 mod window;

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 /// Examples that are tried at once: each has one pod.
 const AT_ONCE: usize = 4;
 /// Those that have namespaces of their own, or so many pods that they are tried one by one.
-const LARGE: [&str; 3] = ["multi-tenant.yaml", "production.yaml", "quickstart.yaml"];
+const LARGE: [&str; 4] = ["backpressure.yaml", "multi-tenant.yaml", "production.yaml", "quickstart.yaml"];
 
 /// The files, by name.
 fn files() -> Vec<PathBuf> {
@@ -54,9 +54,17 @@ async fn try_out(place: &Place, file: &Path) {
                 there.condition((kind, name), ("Ready", "True"), PODS).await;
                 there.condition((kind, name), ("Available", "True"), PODS).await;
                 let cluster = there.get(kind, name).await.unwrap();
-                let declared = objects.iter().filter(|object| object["kind"] == "RateLimit").count();
-                let counted = cluster.data["status"]["rateLimits"].as_u64();
-                assert_eq!(counted, Some(declared as u64), "{path}: {}", cluster.data["status"]);
+                for (kind, field) in
+                    [("RateLimit", "rateLimits"), ("BackpressurePolicy", "backpressurePolicies")]
+                {
+                    let declared = objects.iter().filter(|object| object["kind"] == kind).count();
+                    let counted = cluster.data["status"][field].as_u64();
+                    assert_eq!(counted, Some(declared as u64), "{path}: {}", cluster.data["status"]);
+                }
+            }
+            // Neither its upstream nor its Prometheus is there: it is in force all the same.
+            "BackpressurePolicy" => {
+                there.condition((kind, name), ("Programmed", "True"), PODS).await;
             }
             "RateLimit" => {
                 there.condition((kind, name), ("Programmed", "True"), PODS).await;
@@ -86,7 +94,7 @@ async fn each_example_of_one_pod_comes_into_force() {
 #[tokio::test]
 async fn the_examples_of_several_pods_come_into_force() {
     story(Turn::Shared, "more-examples", async |place| {
-        for large in ["quickstart.yaml", "production.yaml"] {
+        for large in ["quickstart.yaml", "production.yaml", "backpressure.yaml"] {
             try_out(&place, &root().join("examples").join(large)).await;
         }
     })
