@@ -27,8 +27,15 @@ pub enum TlsError {
     #[error("{0} holds a certificate that cannot be trusted: {1}")]
     Untrustworthy(SecretKey, String),
     /// The certificate and the key cannot be used.
-    #[error("{0} and {1} cannot be used together: {2}")]
-    Mismatch(SecretKey, SecretKey, String),
+    #[error("{certificate} and {key} cannot be used together: {fault}")]
+    Mismatch {
+        /// Where the certificate is.
+        certificate: Box<SecretKey>,
+        /// Where the key is.
+        key: Box<SecretKey>,
+        /// Why.
+        fault: String,
+    },
     /// The system has no certificates.
     #[error(
         "the system has no certificates to trust ({0}); name a Secret with a CA in spec.upstream.tls.caSecretRef"
@@ -45,8 +52,11 @@ pub enum TlsError {
 /// Something made of secrets, made anew when they change.
 struct Made<T> {
     secrets: Secrets,
-    last: Mutex<Option<(Arc<Values>, Result<Arc<T>, TlsError>)>>,
+    last: Mutex<Option<Last<T>>>,
 }
+
+/// What was made last, and of what.
+type Last<T> = (Arc<Values>, Result<Arc<T>, TlsError>);
 
 impl<T> Made<T> {
     const fn of(secrets: Secrets) -> Self {

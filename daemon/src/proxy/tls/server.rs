@@ -64,7 +64,11 @@ impl ServerTls {
                 .map_err(|error| TlsError::Provider(error.to_string()))?
                 .with_no_client_auth()
                 .with_single_cert(chain, secret)
-                .map_err(|error| TlsError::Mismatch(certificate.clone(), key.clone(), error.to_string()))?;
+                .map_err(|error| TlsError::Mismatch {
+                    certificate: Box::new(certificate.clone()),
+                    key: Box::new(key.clone()),
+                    fault: error.to_string(),
+                })?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
     }

@@ -83,13 +83,15 @@ impl<B: Outgoing> Inner<B> {
         {
             return Some(Link::Many(stream));
         }
-        while alpn != Alpn::Http2 {
+        if alpn == Alpn::Http2 {
+            return None;
+        }
+        loop {
             let mut connection = self.lanes().take(address)?;
             if connection.is_usable() {
                 return Some(Link::One(connection));
             }
         }
-        None
     }
 
     /// A new connection; where none may be opened, one that is shared already, or that comes free.
