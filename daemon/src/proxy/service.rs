@@ -52,6 +52,8 @@ enum Failed {
     Upstream(UpstreamError),
     Body(BodyError),
     Deadline,
+    /// The upstream went over to another protocol that this client cannot speak.
+    Switched,
 }
 
 impl Door {
@@ -125,6 +127,10 @@ impl Door {
                 () = deadline.as_mut() => return Err(Failed::Deadline),
             },
         };
+        let asked = upgrade.as_ref().is_some_and(|upgrade| upgrade.protocol.is_some());
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS && !asked {
+            return Err(Failed::Switched);
+        }
         flight.answered(response.status(), response.headers());
         Ok(Answer { response, lease, limit, upgrade, deadline })
     }
@@ -254,6 +260,10 @@ fn reply(
             Fault::Deadline
         }
         Failed::Upstream(error) => upstream_fault(gate, flight, &error),
+        Failed::Switched => {
+            flight.failed();
+            Fault::Upstream("the upstream went over to a protocol that nobody asked for".to_owned())
+        }
     };
     let reply = fault.reply(grpc, voice);
     (Stop::Fault(fault), reply)
