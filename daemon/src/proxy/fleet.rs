@@ -107,16 +107,17 @@ impl Fleet {
         }
         for (source, running) in before {
             self.asker.forget(&source);
-            running.stop(&self.surroundings);
+            running.stop(&self.surroundings).await;
         }
         // Whatever gives up a port has done so before another takes it.
         for running in after.values_mut() {
-            running.release();
+            running.release().await;
         }
         for running in after.values_mut() {
             running.listen(&self.surroundings).await;
         }
-        let problems = after.iter().filter_map(|(source, running)| Some((source.clone(), running.problem()?)));
+        let problems =
+            after.iter().filter_map(|(source, running)| Some((source.clone(), running.problem()?)));
         let problems = problems.collect();
         *self.lock() = after;
         problems

@@ -8,6 +8,7 @@ use engine::aimd::{Outcome, Permit};
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::gate::Gate;
+use super::pulse::Beat;
 use crate::clock;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -26,12 +27,14 @@ pub struct Flight {
     /// What the answer says of the upstream, once all of it has come.
     verdict: Outcome,
     outcome: Outcome,
+    /// What keeps its connection alive.
+    _beat: Beat,
 }
 
 impl Flight {
     /// A request that has just come.
     #[must_use]
-    pub fn new(gate: Arc<Gate>, route: usize) -> Self {
+    pub fn new(gate: Arc<Gate>, route: usize, beat: Beat) -> Self {
         gate.metrics.active.inc();
         Self {
             gate,
@@ -42,6 +45,7 @@ impl Flight {
             status: None,
             verdict: Outcome::Ignored,
             outcome: Outcome::Ignored,
+            _beat: beat,
         }
     }
 

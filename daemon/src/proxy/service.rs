@@ -19,6 +19,7 @@ use super::gate::{Gate, Stop};
 use super::headers::{self, Client};
 use super::limits::LimitReply;
 use super::policy::Voice;
+use super::pulse::Pulse;
 use super::refusal::{Fault, is_grpc};
 use super::route::{Action, Fixed};
 use super::upstream::{Lease, Pool, UpstreamError};
@@ -42,6 +43,8 @@ pub struct Door {
     pub client: Arc<Client>,
     /// The thread that the connection lives on.
     pub thread: usize,
+    /// What the connection has to do.
+    pub pulse: Arc<Pulse>,
     /// What goes on after the connection has gone over to another protocol.
     pub tunnels: TaskTracker,
 }
@@ -63,7 +66,7 @@ impl Door {
         let (mut parts, incoming) = request.into_parts();
         let policy = &live.gate.policy;
         let (route, action) = policy.routes.find(&parts);
-        let mut flight = Flight::new(Arc::clone(&live.gate), route);
+        let mut flight = Flight::new(Arc::clone(&live.gate), route, self.pulse.beat());
         let grpc = is_grpc(&parts.headers);
         let voice = policy.voice;
         if let Err(why) = checked(&parts) {

@@ -98,10 +98,13 @@ async fn two_policies_can_change_their_ports() {
     assert_eq!((first.seen().len(), second.seen().len()), (1, 0));
     proxy.change(&[&policy(b, 9, first.at(), &[]), &other(a)]);
     await_condition("the ports have changed hands", async || {
-        let answered = proxy.get("/swapped", &[]).await.head.status() == 200;
-        answered && second.seen().iter().any(|seen| seen.uri.path() == "/swapped")
+        let Ok(mut wire) = Wire::try_to(a).await else { return false };
+        wire.send("GET /swapped HTTP/1.1\r\nhost: test\r\n\r\n").await;
+        wire.answer("GET").await.is_ok() && second.seen().iter().any(|seen| seen.uri.path() == "/swapped")
     })
     .await;
+    let told = proxy.daemon.log();
+    assert!(!told.contains("in use"), "neither finds its port taken: {told}");
     proxy.at = b;
     assert_eq!(proxy.get("/last", &[]).await.head.status(), 200);
     assert_eq!(first.seen().last().unwrap().uri.path(), "/last");

@@ -80,7 +80,7 @@ impl Proxy {
     /// What the daemon says of its first policy.
     pub(crate) async fn report(&self) -> serde_json::Value {
         let reply = self.daemon.node().http().get("/wicketgate/v1/report").await;
-        reply.json()["policies"][0].take()
+        reply.json()["policies"].get(0).cloned().unwrap_or_default()
     }
 
     /// Requests that have a place in the window.

@@ -1,13 +1,14 @@
 //! Clients that are slow, or say nothing at all.
 
-use std::time::Duration;
-
+use e2e::bodies::count;
 use e2e::clock::await_condition;
+use e2e::frames::{Frame, Frames, flag, headers, kind, request};
+use e2e::speak::Speaker;
 use e2e::upstream::Upstream;
 use e2e::wire::Wire;
 use tokio::io::AsyncReadExt;
 
-use super::harness::Proxy;
+use super::harness::{Proxy, get};
 
 const IDLE: &[&str] = &["timeouts: {idle: 500ms}"];
 
@@ -36,6 +37,50 @@ async fn who_says_nothing_is_shown_the_door() {
 }
 
 #[tokio::test]
+async fn who_speaks_http_2_and_asks_nothing_is_shown_the_door() {
+    let upstream = Upstream::start().await;
+    let mut proxy = Proxy::before(upstream.at(), IDLE).await;
+    let begin = headers(&request("GET", "/"));
+    let never_ends = Frame::new(kind::HEADERS, flag::END_STREAM, 1, &begin[..10]);
+    let whole = Frame::new(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, 1, begin);
+    let mut all = Vec::new();
+    for first in [None, Some(never_ends), Some(whole)] {
+        let mut frames = Frames::to(proxy.at, &[]).await;
+        frames.send(first.as_slice()).await;
+        all.push(frames);
+    }
+    for frames in &mut all {
+        // It says goodbye first, and does not wait for an answer that never comes.
+        assert!(frames.next_of(&[kind::GOAWAY], 0).await.is_some());
+        while frames.next().await.is_some() {}
+    }
+    are_gone(&proxy).await;
+    proxy.still_forwards().await;
+}
+
+#[tokio::test]
+async fn a_request_that_takes_its_time_is_not_idle() {
+    let upstream = Upstream::start().await;
+    let mut proxy = Proxy::before(upstream.at(), &["timeouts: {idle: 200ms}"]).await;
+    let (mut one, mut two) = (Speaker::one(proxy.at).await, Speaker::two(proxy.at).await);
+    for path in ["/hold", "/early"] {
+        upstream.hold();
+        let others = async {
+            // Each of these is shown the door for being idle.
+            for _ in 0..4 {
+                proxy.wire().await.closes().await;
+            }
+            upstream.release();
+        };
+        let (first, second, ()) = tokio::join!(one.send(get(path)), two.send(get(path)), others);
+        for answer in [first, second] {
+            assert!(count(answer.unwrap().into_body()).await.is_ok(), "{path}");
+        }
+    }
+    proxy.still_forwards().await;
+}
+
+#[tokio::test]
 async fn a_head_that_comes_by_the_byte_is_cut() {
     let upstream = Upstream::start().await;
     let mut proxy = Proxy::before(upstream.at(), IDLE).await;
@@ -45,9 +90,8 @@ async fn a_head_that_comes_by_the_byte_is_cut() {
         wire.send("GET / HTTP/1.1\r\nhost: test\r\n").await;
         wires.push(wire);
     }
-    // A header every 50 ms would go on for ever.
+    // A header now and then would go on for ever.
     await_condition("all are cut, however much they say", async || {
-        tokio::time::sleep(Duration::from_millis(50)).await;
         let mut open = 0;
         for wire in &mut wires {
             let more = wire.send("x-more: 1\r\n").await;
