@@ -282,15 +282,12 @@ async fn a_real_server_that_comes_goes_and_returns_is_followed() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let serve = async || {
-        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
-        AbortOnDropHandle::new(tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let text = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{BODY}");
-                let _ = stream.read(&mut [0; 1024]).await;
-                let _ = stream.write_all(text.as_bytes()).await;
-            }
-        }))
+    let serve = |listener: tokio::net::TcpListener| async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let text = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{BODY}");
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(text.as_bytes()).await;
+        }
     };
     let asker = Asker::new(Secrets::default());
     let mut changes = asker.changes();
@@ -305,7 +302,8 @@ async fn a_real_server_that_comes_goes_and_returns_is_followed() {
         asker.reports(&policy("a"))[0].error.starts_with("execute request: cannot connect to http://127")
     );
     for _ in 0..2 {
-        let server = serve().await;
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        let server = AbortOnDropHandle::new(tokio::spawn(serve(listener)));
         changes.wait_for(|_| !failing(&asker)).await.unwrap();
         assert_eq!(asker.pressure(&policy("a")), Pressure { allowance: 0.0, firing: true });
         drop(server);
