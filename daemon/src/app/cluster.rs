@@ -154,7 +154,7 @@ impl Cluster {
             families: first.metrics().proxy.clone(),
             node: Some(Arc::clone(&first)),
             secrets: world.secrets,
-            resolve: world.resolve,
+            resolve: ResolveContext { metrics: Some(first.metrics().clone()), ..world.resolve },
             drain: drain.clone(),
             tasks: tasks.clone(),
         }));
