@@ -61,6 +61,7 @@ pub fn policy(entry: &PolicyEntry) -> Result<Policy, PolicyError> {
     })
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "a fault is made and told in one breath")]
 fn error(field: impl Into<String>, fault: impl ToString) -> PolicyError {
     PolicyError { field: field.into(), fault: fault.to_string() }
 }
@@ -152,7 +153,7 @@ pub fn url_target(url: &str, ca: Option<SecretKey>) -> Result<Target, String> {
     if port_text.len() > 1 && uri.port_u16().is_none() {
         return Err(format!("{url:?} has a port that is not a number from 0 to 65535"));
     }
-    let port = uri.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
+    let port = uri.port_u16().unwrap_or_else(|| if tls.is_some() { 443 } else { 80 });
     Ok(Target::Url {
         tls,
         host: host.trim_matches(['[', ']']).to_owned(),
