@@ -100,6 +100,17 @@ async fn a_forwarded_request_is_as_go_s_reverse_proxy_sends_it() {
 }
 
 #[tokio::test]
+async fn nothing_is_asked_that_the_caller_did_not_ask() {
+    let upstream = Upstream::start().await;
+    let proxy = Proxy::start(&upstream.url(), &chain("")).await;
+    assert_eq!(proxy.get("/t/x").await.status, 200);
+    let seen = &upstream.seen()[0];
+    for header in ["accept-encoding", "user-agent", "accept"] {
+        assert!(!seen.headers.contains_key(header), "{header}: {:?}", seen.headers);
+    }
+}
+
+#[tokio::test]
 async fn a_deadline_is_the_original_s_500_and_frees_the_window() {
     let (upstream, prometheus) = (Upstream::start().await, Prometheus::start("0").await);
     let lines = window(&prometheus, (1, 1), "  client_timeout: 100ms");
