@@ -14,3 +14,4 @@ mod originals;
 mod requests;
 mod rings;
 mod streams;
+mod throttle_proxy;
