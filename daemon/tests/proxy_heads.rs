@@ -12,7 +12,7 @@ use wicketgate_daemon::proxy::policy::Voice;
 use wicketgate_daemon::proxy::route::{Action, HeaderRule, PathRule, Route, Routes, ValueRule, plain};
 
 /// The first line is method and target, each further one a header; what is none is left out.
-pub fn proxy_heads(bytes: &[u8]) {
+pub(crate) fn proxy_heads(bytes: &[u8]) {
     let Some(mut parts) = head(bytes) else { return };
     walked(parts.uri.path());
     let (index, action) = routes().find(&parts);

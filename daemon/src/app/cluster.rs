@@ -22,7 +22,9 @@ use crate::proxy::upstream::ResolveContext;
 use crate::proxy::{Fleet, Part, Surroundings};
 use crate::server::gateway::router;
 use crate::server::grpc::{Door, Serves};
-use crate::server::{Doors, GrpcDoor, MaxAge, NodeFront, Open, Services, close_while_leaving, open, report_routes, serve_http};
+use crate::server::{
+    Doors, GrpcDoor, MaxAge, NodeFront, Open, Services, close_while_leaving, open, report_routes, serve_http,
+};
 use crate::settings::{self, Batching, Discovery};
 
 /// How often a share of the table is swept, and into how many shares: the whole in ten seconds.

@@ -116,7 +116,8 @@ impl Fleet {
         for running in after.values_mut() {
             running.listen(&self.surroundings).await;
         }
-        let problems = after.iter().filter_map(|(source, running)| Some((source.clone(), running.problem()?)));
+        let problems =
+            after.iter().filter_map(|(source, running)| Some((source.clone(), running.problem()?)));
         let problems = problems.collect();
         *self.lock() = after;
         problems

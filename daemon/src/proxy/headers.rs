@@ -62,7 +62,8 @@ pub fn check(parts: &request::Parts) -> Result<(), &'static str> {
         if headers.contains_key(CONTENT_LENGTH) {
             return Err("a request has either Transfer-Encoding or Content-Length");
         }
-        if headers.get_all(TRANSFER_ENCODING).iter().count() > 1 || !coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+        if headers.get_all(TRANSFER_ENCODING).iter().count() > 1
+            || !coding.as_bytes().eq_ignore_ascii_case(b"chunked")
         {
             return Err("Transfer-Encoding may only be chunked");
         }

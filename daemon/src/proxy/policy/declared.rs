@@ -54,7 +54,11 @@ pub fn policy(entry: &PolicyEntry) -> Result<Policy, PolicyError> {
             .promql_bypass
             .enabled
             .then(|| i64::try_from(spec.promql_bypass.horizon.get().as_millis()).unwrap_or(i64::MAX)),
-        timeouts: Timeouts { request: bound(spec.timeouts.request), idle: bound(spec.timeouts.idle) },
+        timeouts: Timeouts {
+            request: bound(spec.timeouts.request),
+            pass_through: bound(spec.timeouts.request),
+            idle: bound(spec.timeouts.idle),
+        },
         max_body: u64::try_from(spec.max_request_body_bytes).ok().filter(|&bytes| bytes > 0),
         voice: Voice::Declared,
         source: source.clone(),
