@@ -16,7 +16,7 @@ pub mod report;
 pub mod status;
 pub mod validate;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use crds::{cluster::RateLimitCluster, condition::Reason, reference::ObjectName};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -140,7 +140,7 @@ async fn apply_all(
     memory: &mut Memory,
 ) -> Pass {
     let objects = match validated {
-        Ok(validated) => apply_objects(context, name, validated, memory).await,
+        Ok(validated) => apply_objects(context, name, validated, declarations, memory).await,
         Err(_) => Ok(()),
     };
     let document = match Identity::of(cluster) {
@@ -160,10 +160,13 @@ async fn apply_objects(
     context: &Context,
     name: &ObjectName,
     validated: &ValidatedCluster,
+    declarations: &Declarations,
     memory: &mut Memory,
 ) -> Result<(), ReconcileError> {
     let set = context.caches.stateful_sets.get(name);
-    let resources = build::build(validated, validated.replicas(set.is_some()));
+    let policies = &declarations.folded.document.backpressure_policies;
+    let listeners: BTreeSet<i32> = policies.iter().map(|policy| policy.spec.listener.port).collect();
+    let resources = build::build(validated, validated.replicas(set.is_some()), &listeners);
     let wanted = resources.prepare().map_err(ReconcileError::Render)?;
     let mut applier = applier(context, name, validated.owner(), memory);
     if let Some(set) = &set
