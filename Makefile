@@ -68,8 +68,8 @@ bench-proxy: ## measure the proxy alone, beside nginx and Envoy (minutes)
 loom: ## every interleaving of two threads on the window's way in and out
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --locked -p wicketgate-engine --test loom --release
 
-fuzz: ## fuzz the wire and the engine for FUZZ_SECONDS each (needs nightly and cargo-fuzz)
-	cd daemon/fuzz && for target in wire_decode engine_ops; do \
+fuzz: ## fuzz the wire, the engine and the proxy's heads for FUZZ_SECONDS each (needs nightly and cargo-fuzz)
+	cd daemon/fuzz && for target in wire_decode engine_ops proxy_heads; do \
 		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$${FUZZ_SECONDS:-60} || exit 1; done
 
 deny: ## licences, advisories and duplicates (needs cargo-deny)

@@ -16,6 +16,7 @@ pub use self::{
 };
 use crate::{condition, decimal::Decimal, duration::GoDuration, reference::ClusterRef};
 
+mod check;
 mod shedding;
 mod signals;
 mod traffic;
@@ -68,9 +69,11 @@ mod window;
     validation = Rule::new("size(self.signals) == 0 || has(self.prometheus)")
         .message("signals need prometheus, the server that answers their queries"),
     validation = Rule::new("!(self.algorithm.type in ['SignalCap', 'SignalAIMD']) || size(self.signals) > 0")
-        .message("the algorithms SignalCap and SignalAIMD need at least one signal"),
+        .message("must provide at least one backpressure query when backpressure is enabled: the algorithms SignalCap and SignalAIMD need signals"),
     validation = Rule::new("self.algorithm.type != 'SignalCap' || self.signals.all(s, has(s.warning))")
-        .message("the algorithm SignalCap needs warning and emergency of every signal")
+        .message("the algorithm SignalCap needs warning and emergency of every signal"),
+    validation = Rule::new("!has(self.routes) || self.routes.all(a, !has(a.name) || self.routes.exists_one(b, has(b.name) && b.name == a.name))")
+        .message("no two routes may have the same name: metrics tell them apart by it")
 )]
 pub struct BackpressurePolicySpec {
     /// The cluster whose pods carry the listener.

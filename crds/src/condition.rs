@@ -67,6 +67,20 @@ pub enum Reason {
     Programmed,
     /// Not yet known, or not yet everywhere.
     Pending,
+    /// Not programmed: a pod cannot do what the object says.
+    NotServed,
+    /// Every signal has a fresh value.
+    SignalsFresh,
+    /// There are no signals.
+    NoSignals,
+    /// A signal has had no value for longer than maxStaleness.
+    SignalLost,
+    /// The last question about a signal brought no value.
+    QueryFailed,
+    /// A signal cuts the window.
+    WindowCut,
+    /// No signal cuts the window.
+    WindowOpen,
     /// Nothing is changed, because spec.paused says so.
     Paused,
     /// No pod is ready to run anything.
@@ -100,6 +114,13 @@ impl Reason {
             Self::TargetNotFound => "TargetNotFound",
             Self::Programmed => "Programmed",
             Self::Pending => "Pending",
+            Self::NotServed => "NotServed",
+            Self::SignalsFresh => "SignalsFresh",
+            Self::NoSignals => "NoSignals",
+            Self::SignalLost => "SignalLost",
+            Self::QueryFailed => "QueryFailed",
+            Self::WindowCut => "WindowCut",
+            Self::WindowOpen => "WindowOpen",
             Self::Paused => "Paused",
             Self::NoReadyPods => "NoReadyPods",
             Self::PodsReady => "PodsReady",

@@ -5,6 +5,11 @@
 
 use std::fmt;
 
+use crate::{
+    backpressure::{BackpressurePolicySpec, Prometheus},
+    reference::SecretKeyRef,
+};
+
 /// One key of one Secret: what a policy refers to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretKey {
@@ -43,6 +48,41 @@ impl fmt::Display for SecretKey {
     }
 }
 
+/// The key of a kubernetes.io/tls Secret that holds the certificate and those that lead to its root.
+pub const CERTIFICATE: &str = "tls.crt";
+/// The key of a kubernetes.io/tls Secret that holds the certificate's private key.
+pub const PRIVATE_KEY: &str = "tls.key";
+/// The key of a kubernetes.io/basic-auth Secret that holds the name.
+pub const USERNAME: &str = "username";
+/// The key of a kubernetes.io/basic-auth Secret that holds the password.
+pub const PASSWORD: &str = "password";
+
+/// What a policy in `namespace` needs of Secrets, each key once, sorted.
+#[must_use]
+pub fn needed(spec: &BackpressurePolicySpec, namespace: &str) -> Vec<SecretKey> {
+    let key = |name: &str, key: &str| SecretKey {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        key: key.to_owned(),
+    };
+    let referred = |reference: &SecretKeyRef| key(&reference.name, &reference.key);
+    let mut needed: Vec<SecretKey> = spec.upstream.tls.ca_secret_ref.iter().map(referred).collect();
+    if let Some(secret) = &spec.listener.tls.secret_ref {
+        needed.extend([key(&secret.name, CERTIFICATE), key(&secret.name, PRIVATE_KEY)]);
+    }
+    // Nobody is asked where there are no signals.
+    if let Some(Prometheus { auth, tls, .. }) = spec.prometheus.as_ref().filter(|_| !spec.signals.is_empty())
+    {
+        needed.extend(auth.bearer_token_secret_ref.iter().chain(&tls.ca_secret_ref).map(referred));
+        if let Some(secret) = &auth.basic_auth_secret_ref {
+            needed.extend([key(&secret.name, USERNAME), key(&secret.name, PASSWORD)]);
+        }
+    }
+    needed.sort_unstable();
+    needed.dedup();
+    needed
+}
+
 /// The name of the Secret that the pods of a cluster read.
 #[must_use]
 pub fn secret_name(cluster: &str) -> String {
@@ -65,5 +105,41 @@ mod tests {
         }
         assert_eq!(key(&"k".repeat(253)).entry(), None);
         assert_eq!(SecretKey::of_entry("shop_prom"), None);
+    }
+
+    fn needs(spec: &serde_json::Value) -> Vec<String> {
+        let spec = serde_json::from_value(spec.clone()).unwrap();
+        needed(&spec, "shop").iter().filter_map(SecretKey::entry).collect()
+    }
+
+    #[test]
+    fn all_that_a_policy_names_is_needed_and_each_once() {
+        let mut spec = serde_json::json!({
+            "clusterRef": {"name": "main"},
+            "listener": {"port": 1, "tls": {"mode": "SecretRef", "secretRef": {"name": "cert"}}},
+            "upstream": {"url": "https://a", "tls": {"caSecretRef": {"name": "ca", "key": "ca.crt"}}},
+            "window": {"min": 1, "max": 2},
+            "signals": [{"name": "a", "query": "up", "warning": 1, "emergency": 2}],
+            "prometheus": {
+                "url": "https://p",
+                "auth": {"basicAuthSecretRef": {"name": "me"}},
+                "tls": {"caSecretRef": {"name": "ca", "key": "ca.crt"}},
+            },
+        });
+        assert_eq!(
+            needs(&spec),
+            [
+                "shop_ca_ca.crt",
+                "shop_cert_tls.crt",
+                "shop_cert_tls.key",
+                "shop_me_password",
+                "shop_me_username"
+            ]
+        );
+        spec["prometheus"]["auth"] =
+            serde_json::json!({"bearerTokenSecretRef": {"name": "me", "key": "token"}});
+        assert!(needs(&spec).contains(&"shop_me_token".to_owned()));
+        spec["signals"] = serde_json::json!([]);
+        assert!(!needs(&spec).contains(&"shop_me_token".to_owned()), "nobody is asked");
     }
 }

@@ -265,6 +265,15 @@ impl DaemonDocument {
     }
 }
 
+impl DaemonDocument {
+    /// Names in a policy's rateLimits that no limit of the document has: pods do not ask those.
+    pub fn undeclared<'a>(&self, policy: &'a PolicyEntry) -> Vec<&'a str> {
+        let declared = |name: &str| self.rate_limits.binary_search_by(|entry| entry.name.as_str().cmp(name));
+        let named = policy.spec.rate_limits.iter().map(|check| check.name.as_str());
+        named.filter(|name| declared(name).is_err()).collect()
+    }
+}
+
 impl LimitEntry {
     fn validate(&self) -> Result<(), String> {
         if self.name.is_empty() {

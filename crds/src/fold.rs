@@ -103,6 +103,9 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// The ports of every pod that are the daemon's own: HTTP, gRPC and other pods.
+pub const POD_PORTS: [i32; 3] = [1050, 1051, 1052];
+
 /// Folds one cluster's objects. Objects of other clusters may be among them; they are told apart.
 ///
 /// Fails only if the document cannot be hashed, which its types rule out.
@@ -111,6 +114,30 @@ pub fn fold<'a>(
     limits: impl IntoIterator<Item = &'a RateLimit>,
     policies: impl IntoIterator<Item = &'a BackpressurePolicy>,
     namespaces: &NamespaceLabels,
+) -> Result<Folded, DocumentError> {
+    fold_with(cluster, limits, policies, namespaces, check)
+}
+
+/// What is wrong with a policy by itself, whatever its cluster is: [`BackpressurePolicySpec::check`].
+///
+/// # Errors
+/// Where something is.
+///
+/// [`BackpressurePolicySpec::check`]: crate::backpressure::BackpressurePolicySpec::check
+pub fn check(policy: &BackpressurePolicy) -> Result<(), String> {
+    policy.spec.check(&ObjectName::of(&policy.metadata).namespace)
+}
+
+/// As [`fold`](fold()), with `checked` in place of [`check`], for who folds often and remembers what was
+/// found: expressions are costly to compile.
+///
+/// Fails only if the document cannot be hashed, which its types rule out.
+pub fn fold_with<'a>(
+    cluster: &RateLimitCluster,
+    limits: impl IntoIterator<Item = &'a RateLimit>,
+    policies: impl IntoIterator<Item = &'a BackpressurePolicy>,
+    namespaces: &NamespaceLabels,
+    mut checked: impl FnMut(&'a BackpressurePolicy) -> Result<(), String>,
 ) -> Result<Folded, DocumentError> {
     let host = Host { name: ObjectName::of(&cluster.metadata), spec: &cluster.spec, namespaces };
     let (limits, mut rate_limits) = settle(
@@ -124,8 +151,11 @@ pub fn fold<'a>(
         policies,
         |policy| (&policy.metadata, &policy.spec.cluster_ref),
         |policy| {
+            let port = policy.spec.listener.port;
+            free(port, &cluster.spec)?;
+            checked(policy)?;
             let entry = PolicyEntry { source: ObjectName::of(&policy.metadata), spec: policy.spec.clone() };
-            Ok((format!("the port {}", entry.spec.listener.port), entry))
+            Ok((format!("the port {port}"), entry))
         },
     );
     rate_limits.sort_by(|a, b| a.name.cmp(&b.name));
@@ -171,7 +201,7 @@ fn settle<'a, T: 'a, E>(
     host: &Host<'_>,
     objects: impl IntoIterator<Item = &'a T>,
     identity: impl Fn(&'a T) -> (&'a ObjectMeta, &'a ClusterRef),
-    build: impl Fn(&'a T) -> Result<(String, E), String>,
+    mut build: impl FnMut(&'a T) -> Result<(String, E), String>,
 ) -> (Vec<(ObjectName, Outcome)>, Vec<E>) {
     let mut outcomes = Vec::new();
     let mut candidates = Vec::new();
@@ -205,6 +235,20 @@ fn settle<'a, T: 'a, E>(
         }
     }
     (outcomes, entries)
+}
+
+/// Whether a listener may have a port, as far as its cluster has a say.
+fn free(port: i32, cluster: &RateLimitClusterSpec) -> Result<(), String> {
+    let taken = if POD_PORTS.contains(&port) {
+        "the pods' own (1050 HTTP, 1051 gRPC, 1052 between pods)"
+    } else if port == cluster.service.http_port {
+        "that of spec.service.httpPort of the cluster"
+    } else if port == cluster.service.grpc_port {
+        "that of spec.service.grpcPort of the cluster"
+    } else {
+        return Ok(());
+    };
+    Err(format!("spec.listener.port: {port} is {taken}: choose another"))
 }
 
 fn limit_entry(limit: &RateLimit) -> Result<LimitEntry, String> {

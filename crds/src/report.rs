@@ -40,6 +40,31 @@ pub struct PodReport {
     pub policies: Vec<PolicyReport>,
 }
 
+impl PodReport {
+    /// The report with every number that moves by itself taken out: what is left says whether there is
+    /// news.
+    #[must_use]
+    pub fn without_numbers(&self) -> Self {
+        let policies = self.policies.iter().map(|policy| PolicyReport {
+            window: 0,
+            max: 0,
+            in_flight: 0,
+            allowance: Decimal::default(),
+            signals: policy
+                .signals
+                .iter()
+                .map(|signal| SignalReport {
+                    value: signal.value.map(|_| Decimal::default()),
+                    age: signal.age.map(|_| GoDuration::ZERO),
+                    ..signal.clone()
+                })
+                .collect(),
+            ..policy.clone()
+        });
+        Self { buckets: 0, policies: policies.collect(), ..self.clone() }
+    }
+}
+
 /// How one BackpressurePolicy is on one daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -92,4 +117,29 @@ pub struct Refusal {
     pub revision: String,
     /// Why.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_no_news_and_all_else_is() {
+        let text = r#"{"revision": "r", "peers": 1, "ring": "x", "buckets": 1, "policies": [{
+            "source": {"namespace": "shop", "name": "a"}, "window": 5, "max": 9, "inFlight": 1, "allowance": "0.5",
+            "throttling": true, "signals": [{"name": "s", "value": "1", "age": "2s"}]}]}"#;
+        let report: PodReport = serde_json::from_str(text).unwrap();
+        let change = |change: fn(&mut PolicyReport)| {
+            let mut other = report.clone();
+            change(&mut other.policies[0]);
+            other.without_numbers() != report.without_numbers()
+        };
+        assert!(!change(|policy| (policy.window, policy.max, policy.in_flight) = (1, 1, 0)));
+        assert!(!change(|policy| policy.allowance = Decimal::from_integer(1)));
+        assert!(!change(|policy| policy.signals[0].age = Some(GoDuration::from_secs(9))));
+        assert!(change(|policy| policy.signals[0].age = None));
+        assert!(change(|policy| policy.signals[0].error = "no answer".into()));
+        assert!(change(|policy| policy.throttling = false));
+        assert!(change(|policy| policy.problem = "the port is taken".into()));
+    }
 }

@@ -14,6 +14,7 @@ use crate::api::ApiError;
 use crate::args::{Check, Exit, Standalone};
 use crate::peers::RosterError;
 use crate::proxy::original::LoadError;
+use crate::proxy::secrets::folder::{self, FolderError};
 use crate::settings::Settings;
 use cluster::{Cluster, RingPlan, World};
 use manifests::Loaded;
@@ -59,6 +60,9 @@ pub enum AppError {
         /// What it said.
         cause: std::io::Error,
     },
+    /// Secrets cannot be read.
+    #[error("--secrets: {0}")]
+    Secrets(#[from] FolderError),
     /// Policies cannot be served: what is in the way of each.
     #[error("{}", .0.join("\n"))]
     Policies(Vec<String>),
@@ -73,7 +77,7 @@ impl AppError {
     pub const fn exit(&self) -> Exit {
         match self {
             Self::Bind(_) | Self::Policies(_) => Exit::Unavailable,
-            Self::Manifests(_) => Exit::Manifests,
+            Self::Manifests(_) | Self::Secrets(_) => Exit::Manifests,
             Self::Peer(_) | Self::Port { .. } | Self::Api(_) | Self::Original(_) => Exit::Usage,
             Self::System { .. } | Self::Fault(_) => Exit::Internal,
         }
@@ -115,7 +119,14 @@ pub async fn standalone(arguments: Standalone) -> Result<(), AppError> {
     let signals = signal::Signals::new()?;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let world = World::default();
+    let secrets = world.secrets.clone();
+    if let Some(folder) = &arguments.secrets {
+        secrets.set(folder::read(folder)?);
+    }
     let cluster = Cluster::start(plans, threads, RingPlan::Ourselves, world, Some(&loaded)).await?;
+    if let Some(folder) = arguments.secrets.clone() {
+        cluster.watch(folder::run(folder, secrets));
+    }
     let watch = (!arguments.no_watch)
         .then(|| reload::watch(&cluster, arguments.files, manifests::load_cluster, Some(loaded)));
     run_until_signal(cluster, watch, signals, std::time::Duration::ZERO, grace).await;

@@ -104,7 +104,8 @@ Examples:
   wicketgated standalone -f examples/quickstart.yaml
   wicketgated standalone -f cluster.yaml -f limits/ --grpc-address 127.0.0.1:2051
 
-Each further node listens two ports above the one before: 1050 and 1051, 1052 and 1053, … A file that changes is read again; where it is then
+Each further node listens two ports above the one before: 1050 and 1051, 1052 and 1053, … A BackpressurePolicy's port \
+is served once, for all nodes, on the host of --http-address. A file that changes is read again; where it is then
 invalid, the log says why and the old configuration stays in force.")]
 pub struct Standalone {
     /// Manifest, or folder of manifests; may be given several times
@@ -116,6 +117,9 @@ pub struct Standalone {
     /// Where the first node serves HTTP
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:1050")]
     pub http_address: Address,
+    /// Folder with the secrets that policies name, as NAMESPACE/NAME/KEY
+    #[arg(long, value_name = "DIR")]
+    pub secrets: Option<PathBuf>,
     /// Do not read files again when they change
     #[arg(long)]
     pub no_watch: bool,

@@ -6,6 +6,7 @@
     reason = "a helper of a test may fail it; clippy knows test functions only"
 )]
 
-mod fuzz_wire;
+mod corpora;
 mod kubernetes;
+mod proxy_heads;
 mod wire_decode;

@@ -1,5 +1,5 @@
 //! The body of the fuzz target `wire_decode`: our reader of the hot messages against the generated
-//! one, over any bytes. `daemon/fuzz` includes this file; `fuzz_wire.rs` replays its corpus.
+//! one, over any bytes. `daemon/fuzz` includes this file; `corpora.rs` replays its corpus.
 
 use engine::{Status, UnixMillis, Verdict};
 use prost::Message;

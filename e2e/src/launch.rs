@@ -59,6 +59,12 @@ impl Launch {
         launch
     }
 
+    /// `wicketgated proxy` on a configuration file of throttle-proxy's, logging JSON.
+    pub fn proxy(file: &Path) -> Self {
+        let launch = Self::with(&["proxy", "--log-format", "json", "--config-file"]);
+        launch.arg(file)
+    }
+
     /// One more argument.
     #[must_use]
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
@@ -79,6 +85,11 @@ impl Launch {
     /// When it ends instead, or does not serve in time; with what it logged.
     pub async fn start(self) -> Daemon {
         Daemon::awaited(Process::spawn(self.command), self.nodes).await
+    }
+
+    /// Starts it and does not wait for anything.
+    pub fn spawn(self) -> Process {
+        Process::spawn(self.command)
     }
 
     /// Runs it to its end.

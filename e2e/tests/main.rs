@@ -15,3 +15,4 @@ mod proxy;
 mod requests;
 mod rings;
 mod streams;
+mod throttle_proxy;

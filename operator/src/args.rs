@@ -83,6 +83,18 @@ pub struct Run {
         hide_default_value = true
     )]
     pub watch_namespaces: Namespaces,
+    /// Whether Secrets that policies name may be read, which takes the right to do so
+    #[arg(
+        long,
+        env = "WICKETGATE_READ_SECRETS",
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true"
+    )]
+    pub read_secrets: bool,
     /// Where /metrics, /livez and /readyz are served; without a host, on all interfaces
     #[arg(long, env = "WICKETGATE_ADMIN_ADDRESS", value_name = "HOST:PORT", default_value = ":8080")]
     pub admin_address: ListenAddress,

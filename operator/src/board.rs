@@ -5,14 +5,17 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use crds::{condition::Reason, fold::Outcome, reference::ObjectName};
+use crds::{condition::Reason, fold::Outcome, reference::ObjectName, report::PolicyReport};
 use tokio::time::Instant;
 
-use crate::ledger::{Ledger, Source};
+use crate::{
+    ledger::{Ledger, Source},
+    policy::measured::Measured,
+};
 
 /// How long a pod that has just become ready may be silent before it counts as one that lags.
 pub const NEWCOMER: Duration = Duration::from_secs(10);
@@ -45,17 +48,32 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// How far it has come.
     pub progress: Progress,
+    /// What its owner should know although it is accepted.
+    pub caution: Option<String>,
+    /// What the ready pods measure of it, where it is one of which they do and one has told.
+    pub measured: Option<Arc<Measured>>,
     /// Since when it is, or is not, in force.
     pub since: Instant,
 }
 
 impl Verdict {
-    /// Whether both say the same.
+    /// A verdict on something of which no more is known than this.
+    #[must_use]
+    pub const fn new(generation: Option<i64>, outcome: Outcome, progress: Progress, since: Instant) -> Self {
+        Self { generation, outcome, progress, caution: None, measured: None, since }
+    }
+
+    /// Whether both say the same. How old a measurement is does not count.
     #[must_use]
     pub fn agrees(&self, other: &Self) -> bool {
         self.generation == other.generation
             && self.outcome == other.outcome
             && self.progress == other.progress
+            && self.caution == other.caution
+            && match (&self.measured, &other.measured) {
+                (Some(this), Some(other)) => this.agrees(other),
+                (this, other) => this.is_none() && other.is_none(),
+            }
     }
 
     /// Whether every ready pod runs the object.
@@ -110,6 +128,34 @@ pub fn progress(
         message.push_str(&format!(": {} of {} do not yet: {}", late.len(), pods.len(), names(&late)));
     }
     waiting(Reason::Pending, message)
+}
+
+/// How far a policy has come that every ready pod has: whether each of them serves it. `reports` are what
+/// those say of it that have spoken, with their names.
+#[must_use]
+pub fn served(progress: Progress, reports: &[(&str, Option<&PolicyReport>)]) -> Progress {
+    if !matches!(progress, Progress::InForce { .. }) {
+        return progress;
+    }
+    let failing: Vec<(&str, &str)> = reports
+        .iter()
+        .filter_map(|(pod, report)| Some((*pod, report.as_ref()?.problem.as_str())))
+        .filter(|(_, problem)| !problem.is_empty())
+        .collect();
+    if let Some((pod, problem)) = failing.first() {
+        let mut message = format!("{pod} does not serve it: {problem}");
+        if failing.len() > 1 {
+            message.push_str(&format!("; nor do {} more pods", failing.len() - 1));
+        }
+        return Progress::Waiting { reason: Reason::NotServed, message };
+    }
+    let silent: Vec<&str> =
+        reports.iter().filter(|(_, report)| report.is_none()).map(|(pod, _)| *pod).collect();
+    if silent.is_empty() {
+        return progress;
+    }
+    let message = format!("waiting until every ready pod tells of it: {} do not yet", names(&silent));
+    Progress::Waiting { reason: Reason::Pending, message }
 }
 
 /// The first names of many.

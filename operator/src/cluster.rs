@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod build;
+pub mod credentials;
 pub mod dereference;
 pub mod memory;
 mod overlay;
@@ -16,7 +17,7 @@ pub mod report;
 pub mod status;
 pub mod validate;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use crds::{cluster::RateLimitCluster, condition::Reason, reference::ObjectName};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -26,6 +27,7 @@ use self::{
     apply::{Applier, ApplyError},
     dereference::Declarations,
     memory::Memory,
+    pods::PodView,
     status::Fault,
     validate::{Environment, Identity, Invalid, ValidatedCluster},
 };
@@ -38,6 +40,8 @@ use crate::{
 
 /// How often the numbers in a status are looked at when nothing else happens. It costs no call.
 const NUMBERS: Duration = Duration::from_secs(30);
+/// The same, where pods tell what they measure of policies: half the time in which they repeat themselves.
+const MEASURES: Duration = Duration::from_secs(5);
 
 /// What became of one pass, for the status.
 #[derive(Debug, Default)]
@@ -47,6 +51,8 @@ struct Pass {
     failed: Option<ReconcileError>,
     /// When the document that waits may be published.
     document_in: Option<Duration>,
+    /// When Secrets are looked at again.
+    credentials_in: Option<Duration>,
 }
 
 /// Brings one cluster nearer to what it shall be.
@@ -113,11 +119,20 @@ async fn reconcile_one(
     if let Some(error) = pass.failed {
         return Err(error);
     }
-    // What only time tells: who is late, who is silent, whether rings come together.
-    let unsure = waiting || pods.iter().any(|pod| pod.ready && !pod.heard);
-    let soon = unsure.then_some(board::LATE);
-    let next = [Some(NUMBERS), pass.document_in, look_again, soon].into_iter().flatten().min();
-    Ok(Action::requeue(next.unwrap_or(NUMBERS)))
+    let numbers = numbers_in(&declarations, &pods, waiting);
+    let next = [pass.document_in, pass.credentials_in, look_again];
+    Ok(Action::requeue(next.into_iter().flatten().min().map_or(numbers, |next| next.min(numbers))))
+}
+
+/// When to look again for what only time tells: numbers, who is late, who is silent, whether rings come
+/// together.
+fn numbers_in(declarations: &Declarations, pods: &[PodView], waiting: bool) -> Duration {
+    let ready = || pods.iter().filter(|pod| pod.ready);
+    if waiting || ready().any(|pod| !pod.heard) {
+        return board::LATE;
+    }
+    let policies = &declarations.folded.document.backpressure_policies;
+    if policies.is_empty() || ready().next().is_none() { NUMBERS } else { MEASURES }
 }
 
 /// What the cluster depends on. Whether there are ServiceMonitors is asked again where one is wanted.
@@ -140,18 +155,24 @@ async fn apply_all(
     memory: &mut Memory,
 ) -> Pass {
     let objects = match validated {
-        Ok(validated) => apply_objects(context, name, validated, memory).await,
+        Ok(validated) => apply_objects(context, name, validated, declarations, memory).await,
         Err(_) => Ok(()),
     };
-    let document = match Identity::of(cluster) {
-        Some(identity) => apply_document(context, name, &identity, declarations, memory).await,
-        None => Ok(None),
+    let (credentials, document) = match Identity::of(cluster) {
+        Some(identity) => (
+            // First, so that pods have what they need when they are told of it.
+            credentials::apply(context, name, &identity, declarations, memory).await,
+            apply_document(context, name, &identity, declarations, memory).await,
+        ),
+        None => (Ok(None), Ok(None)),
     };
     let invalid = validated.as_ref().err().map(Fault::invalid);
-    match objects.and(document) {
-        Ok(document_in) => Pass { fault: invalid, document_in, ..Pass::default() },
+    match objects.and_then(|()| Ok((credentials?, document?))) {
+        Ok((credentials_in, document_in)) => {
+            Pass { fault: invalid, document_in, credentials_in, ..Pass::default() }
+        }
         Err(error) => {
-            Pass { fault: invalid.or_else(|| error.fault()), failed: Some(error), document_in: None }
+            Pass { fault: invalid.or_else(|| error.fault()), failed: Some(error), ..Pass::default() }
         }
     }
 }
@@ -160,10 +181,13 @@ async fn apply_objects(
     context: &Context,
     name: &ObjectName,
     validated: &ValidatedCluster,
+    declarations: &Declarations,
     memory: &mut Memory,
 ) -> Result<(), ReconcileError> {
     let set = context.caches.stateful_sets.get(name);
-    let resources = build::build(validated, validated.replicas(set.is_some()));
+    let policies = &declarations.folded.document.backpressure_policies;
+    let listeners: BTreeSet<i32> = policies.iter().map(|policy| policy.spec.listener.port).collect();
+    let resources = build::build(validated, validated.replicas(set.is_some()), &listeners);
     let wanted = resources.prepare().map_err(ReconcileError::Render)?;
     let mut applier = applier(context, name, validated.owner(), memory);
     if let Some(set) = &set

@@ -67,7 +67,7 @@ impl<K: Declared> Concerns<DeserializeGuard<K>> for DeclaredObjects {
             Event::InitDone => {
                 self.known = std::mem::take(&mut self.fresh);
                 let mine = |source: &Source| K::source(source.name().clone()) == *source;
-                context.unreadable_among(|source| !mine(source) || self.known.contains_key(source.name()));
+                context.still_there(|source| !mine(source) || self.known.contains_key(source.name()));
                 context.declarations_changed();
                 vec![Wake::Clusters, Wake::AllDeclared]
             }
@@ -87,7 +87,7 @@ impl<K: Declared> Concerns<DeserializeGuard<K>> for DeclaredObjects {
                 let (name, known) = look(object);
                 let before = self.known.remove(&name).and_then(|before| before.cluster);
                 context.declarations_changed();
-                context.readable(&K::source(name));
+                context.gone(&K::source(name));
                 before.or(known.cluster).map(Wake::Cluster).into_iter().collect()
             }
         }

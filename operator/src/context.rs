@@ -14,7 +14,7 @@ use kube::{Client, core::ObjectMeta};
 
 use crate::{
     backoff::Backoff, board::Board, cache::Caches, cluster::memory::Memory, cluster::validate::Environment,
-    events::Events, ledger::Source, metrics::Metrics, reports::Reports, wake::Wakes,
+    events::Events, ledger::Source, metrics::Metrics, policy::Spoken, reports::Reports, wake::Wakes,
 };
 
 /// An object as somebody wrote it: its uid and generation.
@@ -43,6 +43,8 @@ pub struct Context {
     memories: Mutex<HashMap<ObjectName, Arc<tokio::sync::Mutex<Memory>>>>,
     declarations: AtomicU64,
     unreadable: Mutex<HashMap<Source, State>>,
+    /// What was said of policies.
+    pub spoken: Spoken,
 }
 
 impl fmt::Debug for Context {
@@ -87,6 +89,7 @@ impl Context {
             memories: Mutex::default(),
             declarations: AtomicU64::new(0),
             unreadable: Mutex::default(),
+            spoken: Spoken::default(),
         }
     }
 
@@ -136,14 +139,23 @@ impl Context {
         lock(&self.unreadable).insert(source, now.clone()) != Some(now)
     }
 
-    /// Keeps of what could not be read only what is still there.
-    pub fn unreadable_among(&self, there: impl Fn(&Source) -> bool) {
+    /// Keeps of what is known of objects only that of those which are still there.
+    pub fn still_there(&self, there: impl Fn(&Source) -> bool) {
         lock(&self.unreadable).retain(|source, _| there(source));
+        self.spoken.keep(|policy| there(&Source::Policy(policy.clone())));
     }
 
-    /// An object can be read, or is gone.
+    /// An object can be read.
     pub fn readable(&self, source: &Source) {
         lock(&self.unreadable).remove(source);
+    }
+
+    /// An object is gone.
+    pub fn gone(&self, source: &Source) {
+        self.readable(source);
+        if let Source::Policy(name) = source {
+            self.spoken.forget(name);
+        }
     }
 }
 

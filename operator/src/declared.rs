@@ -28,6 +28,7 @@ use crate::{
     control::ReconcileError,
     events::Reason as Told,
     ledger::Source,
+    policy::measured::Measured,
     status,
 };
 
@@ -47,6 +48,8 @@ pub trait Declared:
     + Sync
     + 'static
 {
+    /// What its status is.
+    type Status: Send + 'static;
     /// The cluster that it names.
     fn cluster_ref(&self) -> &ClusterRef;
     /// As the board and the ledger know it.
@@ -55,21 +58,57 @@ pub trait Declared:
     fn conditions(&self) -> &[Condition];
     /// The revision that its status has.
     fn revision(&self) -> Option<&str>;
-    /// Why the pods, although they have it, do not act on it; nothing where they do.
-    const UNSERVED: Option<&'static str> = None;
-    /// Its status with this `outlook`, as the API takes it, and whether that is what it says already.
-    fn status(&self, outlook: &Outlook) -> (Value, bool);
+    /// What is to be said with this `outlook`.
+    fn speak(&self, outlook: &Outlook, context: &Context) -> Speech<Self::Status>;
+    /// The API server has taken this status.
+    fn spoken(&self, _status: Self::Status, _context: &Context) {}
 }
 
 /// What a status shall say.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Outlook {
     /// The generation that it speaks of.
     pub generation: Option<i64>,
     /// Accepted and Programmed.
-    pub conditions: Vec<Condition>,
+    pub findings: [Finding; 2],
     /// Since which revision it is in force.
     pub revision: Option<String>,
+    /// What the pods measure of it, if it is one of which they do.
+    pub measured: Option<Arc<Measured>>,
+    /// The time.
+    pub now: Time,
+}
+
+impl Outlook {
+    /// Whether the object is in its cluster's document.
+    #[must_use]
+    pub fn accepted(&self) -> bool {
+        self.findings[0].status == Truth::True
+    }
+}
+
+/// What is to be said.
+#[derive(Debug)]
+pub enum Speech<S> {
+    /// Nothing: what the status says is right.
+    Silence,
+    /// Nothing yet: what has changed may wait so long.
+    Later(Duration),
+    /// This.
+    Say(Saying<S>),
+}
+
+/// A status, and what it changes.
+#[derive(Debug)]
+pub struct Saying<S> {
+    /// The status.
+    pub status: S,
+    /// The same, as the API takes it.
+    pub json: Value,
+    /// The conditions before.
+    pub before: Vec<Condition>,
+    /// Its conditions.
+    pub after: Vec<Condition>,
 }
 
 /// What is to be done about a status.
@@ -129,7 +168,8 @@ pub(crate) fn judge(known: &Known<'_>) -> Judgement {
     if !verdict.outcome.is_accepted() {
         return refused(verdict.outcome.reason(), &verdict.outcome.to_string());
     }
-    let accepted = format!("in the document of the cluster {cluster}");
+    let caution = verdict.caution.iter().map(|caution| format!("; {caution}"));
+    let accepted = format!("in the document of the cluster {cluster}{}", caution.collect::<String>());
     match &verdict.progress {
         Progress::InForce { revision } => {
             // What was said of this generation stays: a new leader numbers documents from one.
@@ -228,7 +268,6 @@ async fn say_of<K: Declared>(
     let cluster = object.cluster_ref().resolve(&name.namespace);
     let verdict = context.board.verdict(&cluster, &K::source(name.clone()));
     let generation = object.meta().generation;
-    let before = object.conditions();
     let now = Time(clock::now());
     let age =
         object.meta().creation_timestamp.as_ref().map_or(Duration::ZERO, |born| {
@@ -236,30 +275,30 @@ async fn say_of<K: Declared>(
         });
     let judgement = judge(&Known {
         generation,
-        conditions: before,
+        conditions: object.conditions(),
         revision: object.revision(),
         cluster: (&cluster, context.caches.clusters.contains(&cluster)),
         verdict: verdict.as_ref(),
         age,
         now: clock::instant(),
     });
-    let (mut findings, mut revision) = match judgement {
+    let (findings, revision) = match judgement {
         Judgement::Say { findings, revision } => (findings, revision),
         Judgement::Wait(time) => return Ok(Action::requeue(time)),
         Judgement::Await => return Ok(Action::await_change()),
     };
-    if let (Some(why), Truth::True) = (K::UNSERVED, findings[1].status) {
-        findings[1] = Finding::new(ConditionType::Programmed, Truth::False, Reason::Pending, why);
-        revision = None;
+    let measured = verdict.and_then(|verdict| verdict.measured);
+    let outlook = Outlook { generation, findings, revision, measured, now };
+    match object.speak(&outlook, context) {
+        Speech::Silence => Ok(Action::await_change()),
+        Speech::Later(time) => Ok(Action::requeue(time)),
+        Speech::Say(Saying { status, json, before, after }) => {
+            status::write::<K>(&context.client, name, &json).await?;
+            object.spoken(status, context);
+            tell(object, context, &before, &after);
+            Ok(Action::await_change())
+        }
     }
-    let said = conditions::merge(before, &findings, generation, &now);
-    let outlook = Outlook { generation, conditions: said, revision };
-    let (said, unchanged) = object.status(&outlook);
-    if !unchanged {
-        status::write::<K>(&context.client, name, &said).await?;
-        tell(object, context, before, &outlook.conditions);
-    }
-    Ok(Action::await_change())
 }
 
 /// Tells people of what has changed.
@@ -273,12 +312,33 @@ fn tell<K: Declared>(object: &K, context: &Context, before: &[Condition], after:
         let refused = kind == ConditionType::Programmed && !conditions::holds(after, ConditionType::Accepted);
         let first_wait = kind == ConditionType::Programmed
             && condition.status != Truth::True.as_str()
+            && condition.reason != Reason::NotServed.as_str()
             && known.is_none_or(|known| known.observed_generation != condition.observed_generation);
         if same || refused || first_wait {
             continue;
         }
         if let Some(reason) = Told::of(condition) {
             context.events.tell(&reference, reason, &condition.message);
+        }
+    }
+    for (kind, turns) in [
+        (
+            ConditionType::SignalsHealthy,
+            [(Truth::False, Told::SignalsUnhealthy), (Truth::True, Told::SignalsHealthy)],
+        ),
+        (
+            ConditionType::Throttling,
+            [(Truth::True, Told::ThrottlingStarted), (Truth::False, Told::ThrottlingEnded)],
+        ),
+    ] {
+        let Some(condition) = conditions::find(after, kind) else { continue };
+        let known = conditions::find(before, kind).map(|known| known.status.as_str());
+        let [(begun, begins), (ended, ends)] = turns.map(|(truth, reason)| (truth.as_str(), reason));
+        // That it is well is news only where it was not.
+        if condition.status == begun && known != Some(begun) {
+            context.events.tell(&reference, begins, &condition.message);
+        } else if condition.status == ended && known == Some(begun) {
+            context.events.tell(&reference, ends, &condition.message);
         }
     }
 }

@@ -59,11 +59,21 @@ pub enum Reason {
     Resumed,
     /// A cluster that a ConfigMap holds is not applied.
     ClusterRefused,
+    /// A pod cannot do what the object says.
+    NotServed,
+    /// A signal begins to cut a policy's window.
+    ThrottlingStarted,
+    /// No signal cuts a policy's window any more.
+    ThrottlingEnded,
+    /// A policy's signal has no fresh value.
+    SignalsUnhealthy,
+    /// Every signal of a policy has a fresh value again.
+    SignalsHealthy,
 }
 
 impl Reason {
     /// Each of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::Accepted,
         Self::Conflicted,
         Self::RefNotPermitted,
@@ -78,6 +88,11 @@ impl Reason {
         Self::Paused,
         Self::Resumed,
         Self::ClusterRefused,
+        Self::NotServed,
+        Self::ThrottlingStarted,
+        Self::ThrottlingEnded,
+        Self::SignalsUnhealthy,
+        Self::SignalsHealthy,
     ];
 
     /// The reason that goes with a condition; nothing where the condition is no news for people.
@@ -104,6 +119,11 @@ impl Reason {
             Self::Paused => "Paused",
             Self::Resumed => "Resumed",
             Self::ClusterRefused => "ClusterRefused",
+            Self::NotServed => "NotServed",
+            Self::ThrottlingStarted => "ThrottlingStarted",
+            Self::ThrottlingEnded => "ThrottlingEnded",
+            Self::SignalsUnhealthy => "SignalsUnhealthy",
+            Self::SignalsHealthy => "SignalsHealthy",
         }
     }
 
@@ -119,6 +139,9 @@ impl Reason {
                 | Self::Caution
                 | Self::Degraded
                 | Self::ClusterRefused
+                | Self::NotServed
+                | Self::ThrottlingStarted
+                | Self::SignalsUnhealthy
         )
     }
 
@@ -131,7 +154,15 @@ impl Reason {
             | Self::TargetNotFound
             | Self::Invalid
             | Self::Caution => "Validate",
-            Self::Programmed | Self::Ready | Self::Degraded | Self::Recovered => "Observe",
+            Self::Programmed
+            | Self::Ready
+            | Self::Degraded
+            | Self::Recovered
+            | Self::NotServed
+            | Self::ThrottlingStarted
+            | Self::ThrottlingEnded
+            | Self::SignalsUnhealthy
+            | Self::SignalsHealthy => "Observe",
             Self::Progressing | Self::ClusterRefused => "Apply",
             Self::Paused | Self::Resumed => "Reconcile",
         }

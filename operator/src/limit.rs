@@ -5,14 +5,18 @@ use crds::{
     limit::{RateLimit, RateLimitSpec, RateLimitStatus},
     reference::{ClusterRef, ObjectName},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    declared::{Declared, Outlook},
+    conditions,
+    context::Context,
+    declared::{Declared, Outlook, Saying, Speech},
     ledger::Source,
 };
 
 impl Declared for RateLimit {
+    type Status = RateLimitStatus;
+
     fn cluster_ref(&self) -> &ClusterRef {
         &self.spec.cluster_ref
     }
@@ -29,15 +33,19 @@ impl Declared for RateLimit {
         self.status.as_ref()?.revision.as_deref()
     }
 
-    fn status(&self, outlook: &Outlook) -> (Value, bool) {
+    fn speak(&self, outlook: &Outlook, _: &Context) -> Speech<Self::Status> {
+        let before = self.conditions();
+        let after = conditions::merge(before, &outlook.findings, outlook.generation, &outlook.now);
         let status = RateLimitStatus {
             observed_generation: outlook.generation,
             summary: Some(summary(&self.spec)),
             revision: outlook.revision.clone(),
-            conditions: outlook.conditions.clone(),
+            conditions: after.clone(),
         };
-        let unchanged = self.status.as_ref() == Some(&status);
-        (json!(status), unchanged)
+        if self.status.as_ref() == Some(&status) {
+            return Speech::Silence;
+        }
+        Speech::Say(Saying { json: json!(status), status, before: before.to_vec(), after })
     }
 }
 

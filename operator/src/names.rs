@@ -24,6 +24,8 @@ pub const HTTP_PORT: &str = "http";
 pub const GRPC_PORT: &str = "grpc";
 /// The name of the port on which pods speak to each other.
 pub const PEERS_PORT: &str = "peers";
+/// What the names of policies' ports on the clients' Service begin with; the port's number follows.
+pub const LISTENER_PORT: &str = "bp-";
 
 /// The label of what a thing is.
 pub const NAME_LABEL: &str = "app.kubernetes.io/name";

@@ -247,6 +247,7 @@ impl Process {
             daemon_pull_policy: self.args.daemon_image_pull_policy.0,
             // Whoever reconciles asks the API server.
             service_monitor: false,
+            secrets: self.args.read_secrets,
         };
         control::Settings { environment, watch_namespaces, instance }
     }

@@ -1,5 +1,5 @@
 {{/*
-What the operator may do where it watches. docs/kubernetes.md explains each line; there are no Secrets among them.
+What the operator may do where it watches. docs/kubernetes.md explains each line.
 */}}
 {{- define "wicketgate.rules" -}}
 # What people declare: read. Their spec is never written.
@@ -35,7 +35,7 @@ What the operator may do where it watches. docs/kubernetes.md explains each line
 - apiGroups: [monitoring.coreos.com]
   resources: [servicemonitors]
   verbs: [get, list, watch, create, patch, delete]
-# Held to be granted: the daemons find their peers in EndpointSlices.
+# Held to be granted: the daemons find their peers, and the endpoints of what policies name, in EndpointSlices.
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [get, list, watch]
@@ -46,4 +46,11 @@ What the operator may do where it watches. docs/kubernetes.md explains each line
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+{{- if .Values.rbac.secrets }}
+# The keys that policies name: read one by one, and put into one Secret for each cluster, which its pods may watch.
+# Kubernetes lets nobody grant what he does not hold, and so list and watch are here; the operator itself only gets.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end }}
 {{- end -}}

@@ -78,8 +78,12 @@ pub struct Shares {
 }
 
 /// Spreads requests that can wait.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", default = "Jitter::default")]
+#[x_kube(
+    validation = Rule::new("self.when != 'Always' || !self.max.matches('^(0|([0.]+(ns|us|µs|ms|s|m|h|d))+)$')")
+        .message("delay must be non-empty when jitter is enabled: with when: Always, max is more than 0s")
+)]
 pub struct Jitter {
     /// Longest delay. 0s: none.
     pub max: GoDuration,

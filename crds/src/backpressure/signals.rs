@@ -22,11 +22,11 @@ pub type Curve = Decimal;
     validation = Rule::new("has(self.warning) == has(self.emergency)")
         .message("warning and emergency must be given both or neither"),
     validation = Rule::new("!has(self.warning) || !has(self.emergency) || double(string(self.warning)) < double(string(self.emergency))")
-        .message("emergency must be greater than warning"),
-    validation = Rule::new("!has(self.warning) || double(string(self.warning)) >= 0.0")
-        .message("warning must not be negative"),
+        .message("emergency threshold must be > warn threshold: raise emergency, or lower warning"),
+    validation = Rule::new("(!has(self.warning) || double(string(self.warning)) >= 0.0) && (!has(self.emergency) || double(string(self.emergency)) >= 0.0)")
+        .message("backpressure query thresholds cannot be negative: warning and emergency are 0 or more"),
     validation = Rule::new("double(string(self.curve)) >= 0.0")
-        .message("curve must not be negative")
+        .message("throttle curve cannot be negative: curve is 0 or more")
 )]
 pub struct Signal {
     /// Name of the signal in status and metrics, unique in the policy.
@@ -35,8 +35,10 @@ pub struct Signal {
     /// The question, in PromQL. The largest value of its answer counts.
     #[schemars(length(min = 1, max = 4096))]
     #[x_kube(
+        validation = Rule::new("self.matches('[^ ]')")
+            .message("empty backpressure query: write the question in PromQL"),
         validation = Rule::new("!self.matches('^(\".*\"|\\'.*\\')$')")
-            .message("the query must not be wrapped in quotes")
+            .message("backpressure PromQL cannot be wrapped in quotes: take the outer pair away")
     )]
     pub query: String,
     /// Value above which the window begins to close. A decimal string or an integer.

@@ -50,6 +50,9 @@ fn accepts_what_is_right() {
         json!({"criticality": {"enabled": true, "shares": {"SHEDDABLE": 50, "SHEDDABLE_PLUS": 80}}}),
         signal(json!({"warning": 9, "emergency": "10.5", "curve": "0.5"})),
         signal(json!({"query": "'a' or up"})),
+        json!({"routes": [{"name": "a", "window": {"min": 1, "max": 2}}, {}, {"name": "b"}, {}]}),
+        json!({"jitter": {"when": "Always", "max": "10ms"}}),
+        json!({"upstream": {"url": "https://a", "tls": {"caSecretRef": {"name": "ca", "key": "ca.crt"}}}}),
     ] {
         assert_eq!(broken(with.clone()), [""; 0], "{with}");
     }
@@ -59,7 +62,13 @@ fn accepts_what_is_right() {
 fn refuses_the_rest_and_says_why() {
     let both = "warning and emergency must be given both or neither";
     let one = "exactly one of service and url must be given";
-    let needs = "the algorithms SignalCap and SignalAIMD need at least one signal";
+    let needs = "must provide at least one backpressure query when backpressure is enabled: the algorithms SignalCap and SignalAIMD need signals";
+    let order = "emergency threshold must be > warn threshold: raise emergency, or lower warning";
+    let quotes = "backpressure PromQL cannot be wrapped in quotes: take the outer pair away";
+    let negative = "backpressure query thresholds cannot be negative: warning and emergency are 0 or more";
+    let delay = "delay must be non-empty when jitter is enabled: with when: Always, max is more than 0s";
+    let https = "tls is for an upstream whose url begins with https://";
+    let ca = json!({"caSecretRef": {"name": "ca", "key": "ca.crt"}});
     let part = "either header or clientAddress: true must be given";
     for (with, message) in [
         (json!({"prometheus": null}), "signals need prometheus, the server that answers their queries"),
@@ -74,13 +83,30 @@ fn refuses_the_rest_and_says_why() {
             both,
         ),
         (signal(json!({"emergency": null})), both),
-        (signal(json!({"warning": 1, "emergency": "1.0"})), "emergency must be greater than warning"),
-        (signal(json!({"warning": 10, "emergency": 9})), "emergency must be greater than warning"),
-        (signal(json!({"warning": "-0.5"})), "warning must not be negative"),
-        (signal(json!({"curve": -1})), "curve must not be negative"),
-        (signal(json!({"query": "\"up\""})), "the query must not be wrapped in quotes"),
-        (signal(json!({"query": "'up'"})), "the query must not be wrapped in quotes"),
-        (json!({"window": {"min": 3, "max": 2}}), "min must not be greater than max"),
+        (signal(json!({"warning": 1, "emergency": "1.0"})), order),
+        (signal(json!({"warning": 10, "emergency": 9})), order),
+        (signal(json!({"warning": "-0.5"})), negative),
+        (signal(json!({"curve": -1})), "throttle curve cannot be negative: curve is 0 or more"),
+        (signal(json!({"query": "\"up\""})), quotes),
+        (signal(json!({"query": "'up'"})), quotes),
+        (signal(json!({"query": " "})), "empty backpressure query: write the question in PromQL"),
+        (
+            json!({"window": {"min": 3, "max": 2}}),
+            "backpressure max window <= min window: max must not be less than min",
+        ),
+        (json!({"window": {"min": 0, "max": 2}}), "backpressure min window < 1: min is 1 or more"),
+        (json!({"jitter": {"when": "Always"}}), delay),
+        (json!({"jitter": {"when": "Always", "max": "0h0ms"}}), delay),
+        (json!({"upstream": {"url": "http://a", "tls": ca}}), https),
+        (json!({"upstream": {"service": {"name": "a", "port": 1}, "tls": ca}}), https),
+        (
+            json!({"routes": [{"action": "Deny", "window": {"min": 1, "max": 2}}]}),
+            "window is for the action Protect: what passes through or is denied asks no window",
+        ),
+        (
+            json!({"routes": [{"name": "a"}, {}, {"name": "a"}]}),
+            "no two routes may have the same name: metrics tell them apart by it",
+        ),
         (json!({"upstream": {}}), one),
         (json!({"upstream": {"url": "http://a", "service": {"name": "a", "port": 1}}}), one),
         (json!({"rateLimits": [{"name": "a", "key": [{}]}]}), part),

@@ -24,7 +24,9 @@ pub struct Listener {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.service) != has(self.url)")
-        .message("exactly one of service and url must be given")
+        .message("exactly one of service and url must be given"),
+    validation = Rule::new("!has(self.tls) || !has(self.tls.caSecretRef) || (has(self.url) && self.url.startsWith('https://'))")
+        .message("tls is for an upstream whose url begins with https://")
 )]
 pub struct Upstream {
     /// A Service in the policy's namespace.
@@ -98,8 +100,12 @@ pub struct UpstreamTls {
 }
 
 /// What happens to which requests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.window) || self.action == 'Protect'")
+        .message("window is for the action Protect: what passes through or is denied asks no window")
+)]
 pub struct Route {
     /// Name of the route in metrics. Absent: its place in the list, such as 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]

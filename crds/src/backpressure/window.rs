@@ -7,7 +7,12 @@ use serde::{Deserialize, Serialize};
 /// How many requests may be in flight.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.min <= self.max").message("min must not be greater than max"))]
+#[x_kube(
+    validation = Rule::new("self.min >= 1")
+        .message("backpressure min window < 1: min is 1 or more"),
+    validation = Rule::new("self.min <= self.max")
+        .message("backpressure max window <= min window: max must not be less than min")
+)]
 pub struct Window {
     /// The window never closes further than this.
     #[schemars(range(min = 1, max = 1_000_000))]

@@ -161,6 +161,41 @@ fn two_policies_may_not_have_one_port() {
 }
 
 #[test]
+fn a_policy_that_is_wrong_is_left_out_and_the_others_go_on() {
+    let own = json!({"service": {"httpPort": 80, "grpcPort": 81}});
+    for (port, taken) in [
+        (1050, "spec.listener.port: 1050 is the pods' own"),
+        (1052, "spec.listener.port: 1052 is the pods' own"),
+        (80, "spec.listener.port: 80 is that of spec.service.httpPort of the cluster: choose another"),
+        (81, "spec.listener.port: 81 is that of spec.service.grpcPort of the cluster: choose another"),
+    ] {
+        let policies = [policy("a", port), policy("b", 8080)];
+        let folded = fold(&cluster(own.clone()), [], &policies, &NamespaceLabels::new()).unwrap();
+        let (_, outcome) = &folded.policies[0];
+        assert_eq!(outcome.reason(), Reason::Invalid);
+        assert!(outcome.to_string().starts_with(taken), "{outcome}");
+        assert!(folded.policies[1].1.is_accepted());
+    }
+    let mut broken = policy("a", 8080);
+    broken.spec.block = serde_json::from_value(json!([{"header": "a", "pattern": "("}])).unwrap();
+    let folded = fold(&cluster(own), [], [&broken], &NamespaceLabels::new()).unwrap();
+    assert!(folded.policies[0].1.to_string().starts_with("spec.block[0].pattern: "));
+    assert_eq!(folded.document.backpressure_policies, []);
+}
+
+#[test]
+fn limits_that_nobody_declares_are_known_and_hold_up_nothing() {
+    let mut asking = policy("a", 8080);
+    let key = json!([{"clientAddress": true}]);
+    asking.spec.rate_limits =
+        serde_json::from_value(json!([{"name": "b", "key": key}, {"name": "c", "key": key}])).unwrap();
+    let limits = [limit("edge/a", None, json!({})), limit("edge/b", None, json!({}))];
+    let folded = fold(&cluster(json!({})), &limits, [&asking], &NamespaceLabels::new()).unwrap();
+    assert!(folded.policies[0].1.is_accepted());
+    assert_eq!(folded.document.undeclared(&folded.document.backpressure_policies[0]), ["c"]);
+}
+
+#[test]
 fn settings_are_carried_over() {
     let spec = json!({"undeclared": "Reject", "headers": {"style": "None"}, "capacity": 5000, "timeZone": "Asia/Tokyo"});
     let document = fold(&cluster(spec), [], [], &NamespaceLabels::new()).unwrap().document;

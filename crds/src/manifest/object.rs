@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     definition::{API_VERSION, GROUP, Kind},
+    fold,
     reference::{LABEL, SUBDOMAIN},
 };
 
@@ -62,10 +63,20 @@ fn read_document(chunk: &Chunk<'_>) -> Result<(Manifest, u64), Vec<Found>> {
         Kind::BackpressurePolicy => typed(object).map(Manifest::BackpressurePolicy),
     };
     match manifest {
+        Ok(Manifest::BackpressurePolicy(policy)) => match fold::check(&policy) {
+            Ok(()) => Ok((Manifest::BackpressurePolicy(policy), node.line)),
+            Err(fault) => Err(vec![place(&fault, &check)]),
+        },
         Ok(manifest) => Ok((manifest, node.line)),
         // What the schema lets through and the types do not: an unreadable timestamp, for one.
         Err(error) => Err(vec![Found::whole(chunk, node.line, error.to_string())]),
     }
+}
+
+/// What is wrong with a policy, at the field that its message begins with.
+fn place(fault: &str, check: &Check) -> Found {
+    let (path, message) = fault.split_once(": ").unwrap_or(("spec", fault));
+    Found { line: check.line(path), path: path.to_owned(), message: message.to_owned() }
 }
 
 fn kind_of(node: &Node) -> Result<Kind, Found> {

@@ -227,3 +227,21 @@ fn any_text_is_answered() {
         let _ = of_spec(text);
     }
 }
+
+#[test]
+fn what_no_schema_can_say_of_a_policy_is_found_at_its_line() {
+    let policy = "apiVersion: wicketgate.dev/v1alpha1\nkind: BackpressurePolicy\nmetadata: {name: a}\nspec:
+  clusterRef: {name: main}
+  listener: {port: 8080}
+  upstream: {url: http://a}
+  window: {min: 1, max: 2}
+  algorithm: {type: Fixed}
+  block:
+    - {header: a, pattern: fine}
+    - {header: a, pattern: '('}\n";
+    assert_eq!(
+        problems(policy),
+        ["1, line 12: spec.block[1].pattern: \"(\": not a regular expression that pods take: unclosed group"]
+    );
+    assert_eq!(problems(&policy.replace("'('", "b")), [""; 0]);
+}

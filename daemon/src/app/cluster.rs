@@ -22,7 +22,9 @@ use crate::proxy::upstream::ResolveContext;
 use crate::proxy::{Fleet, Part, Surroundings};
 use crate::server::gateway::router;
 use crate::server::grpc::{Door, Serves};
-use crate::server::{Doors, GrpcDoor, MaxAge, NodeFront, Open, Services, close_while_leaving, open, report_routes, serve_http};
+use crate::server::{
+    Doors, GrpcDoor, MaxAge, NodeFront, Open, Services, close_while_leaving, open, report_routes, serve_http,
+};
 use crate::settings::{self, Batching, Discovery};
 
 /// How often a share of the table is swept, and into how many shares: the whole in ten seconds.
@@ -154,7 +156,7 @@ impl Cluster {
             families: first.metrics().proxy.clone(),
             node: Some(Arc::clone(&first)),
             secrets: world.secrets,
-            resolve: world.resolve,
+            resolve: ResolveContext { metrics: Some(first.metrics().clone()), ..world.resolve },
             drain: drain.clone(),
             tasks: tasks.clone(),
         }));

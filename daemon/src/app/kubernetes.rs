@@ -8,15 +8,17 @@ use super::cluster::{Cluster, World};
 use crate::api::{self, ApiError};
 use crate::document;
 use crate::peers::discovery;
-use crate::proxy::secrets::Secrets;
+use crate::proxy::secrets::{self, Secrets};
 use crate::proxy::upstream::ResolveContext;
-use crate::settings::{Discovery, DocumentSource, Kubernetes, Settings};
+use crate::settings::{CredentialsSource, Discovery, DocumentSource, Kubernetes, Settings};
 
 /// What is to be followed, and through which client; nothing where the settings do not ask for it.
 pub(super) struct Follow {
     client: Option<Client>,
     discovery: Option<Kubernetes>,
     document: Option<DocumentSource>,
+    credentials: Option<CredentialsSource>,
+    secrets: Secrets,
 }
 
 impl Follow {
@@ -26,16 +28,18 @@ impl Follow {
             Discovery::None | Discovery::Static(_) => None,
         };
         let document = settings.document.clone();
-        let wanted = discovery.is_some() || document.is_some();
+        let credentials = settings.credentials.clone();
+        let wanted = discovery.is_some() || document.is_some() || credentials.is_some();
         let client = if wanted { Some(api::connect().await?) } else { None };
-        Ok(Self { client, discovery, document })
+        Ok(Self { client, discovery, document, credentials, secrets: Secrets::default() })
     }
 
     /// What policies find in the cluster.
     pub(super) fn world(&self) -> World {
         let namespace = self.document.as_ref().map(|document| document.namespace.clone());
+        // The metrics are the node's, which is yet to be made.
         let resolve = ResolveContext { client: self.client.clone(), namespace, metrics: None };
-        World { secrets: Secrets::default(), resolve }
+        World { secrets: self.secrets.clone(), resolve }
     }
 
     pub(super) fn start(self, cluster: &Cluster) {
@@ -43,6 +47,11 @@ impl Follow {
         for roster in cluster.rosters() {
             if let Some(settings) = &self.discovery {
                 cluster.watch(discovery::run(client.clone(), settings.clone(), roster.clone()));
+            }
+            if let Some(source) = &self.credentials {
+                let metrics = roster.node().metrics().watch("secrets");
+                let (source, secrets) = (source.clone(), self.secrets.clone());
+                cluster.watch(secrets::cluster::run(client.clone(), source, secrets, metrics));
             }
             if let Some(source) = &self.document {
                 let (node, fleet) = (Arc::clone(roster.node()), cluster.fleet());

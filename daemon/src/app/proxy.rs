@@ -66,6 +66,8 @@ struct Running {
     drain: CancellationToken,
     tasks: TaskTracker,
     at: String,
+    /// Whether there is a window to show.
+    windowed: bool,
 }
 
 impl Running {
@@ -73,7 +75,8 @@ impl Running {
         let fault = |error: prometheus::Error| AppError::Fault(error.to_string());
         let (registry, unseen) = (Registry::new(), Registry::new());
         // As in the original: without an observer, nobody counts requests.
-        let families = ProxyFamilies::original(&registry, if original.observed { &registry } else { &unseen });
+        let families =
+            ProxyFamilies::original(&registry, if original.observed { &registry } else { &unseen });
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let doors =
             Doors::new(threads).map_err(|cause| AppError::System { what: "threads to serve", cause })?;
@@ -92,20 +95,22 @@ impl Running {
         let collector = SignalCollector::new(PolicyLabel::Hidden, move || asker.readings()).map_err(fault)?;
         registry.register(Box::new(collector)).map_err(fault)?;
         register_process(&registry).map_err(fault)?;
-        let source = original.policy.source.clone();
+        let (source, windowed) = (original.policy.source.clone(), original.backpressure);
         let problems = fleet.set(vec![original.policy]).await;
         if let Some((_, problem)) = problems.into_iter().next() {
             return Err(AppError::Policies(vec![problem]));
         }
         let at = fleet.address(&source).map(|at| at.to_string()).unwrap_or_default();
-        Ok(Self { fleet, doors, registry, drain, tasks, at })
+        Ok(Self { fleet, doors, registry, drain, tasks, at, windowed })
     }
 
     /// Writes down what the proxy counts.
     fn metrics(&self) -> impl Fn() -> Result<String, prometheus::Error> + Clone + Send + Sync + 'static {
-        let (fleet, registry) = (Arc::clone(&self.fleet), self.registry.clone());
+        let (fleet, registry, windowed) = (Arc::clone(&self.fleet), self.registry.clone(), self.windowed);
         move || {
-            fleet.measure();
+            if windowed {
+                fleet.measure();
+            }
             let mut text = Vec::new();
             TextEncoder::new().encode(&registry.gather(), &mut text)?;
             String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))

@@ -54,11 +54,7 @@ async fn run(declarer: Declarer, paths: Vec<PathBuf>, load: Load, mut last: Last
 }
 
 /// Takes into force what was loaded, if it is another document; tells of what is wrong once.
-async fn take(
-    declarer: &Declarer,
-    last: &Last,
-    loaded: Result<Loaded, String>,
-) -> Result<Loaded, String> {
+async fn take(declarer: &Declarer, last: &Last, loaded: Result<Loaded, String>) -> Result<Loaded, String> {
     let nodes = &declarer.nodes;
     let Some(first) = nodes.first() else { return loaded };
     match &loaded {
@@ -67,7 +63,10 @@ async fn take(
                 node.metrics().reloads_failed.inc();
             }
             for line in problem.lines() {
-                tracing::error!(revision = first.limits().revision(), "what was declared before stays in force: {line}");
+                tracing::error!(
+                    revision = first.limits().revision(),
+                    "what was declared before stays in force: {line}"
+                );
             }
         }
         Err(_) => {}

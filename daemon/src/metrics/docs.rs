@@ -14,8 +14,8 @@ const HEAD: &str = "\
 <!-- Rendered from the registry (daemon/src/metrics); UPDATE=1 cargo test -p wicketgate-daemon writes it anew. -->
 
 `GET /metrics` on `GUBER_HTTP_ADDRESS` answers in Prometheus' text format 0.0.4. Names are Gubernator's where it
-has them, so that its dashboards go on working; what it does not have begins with `wicketgate_`. No label holds
-what a caller can make.
+has them, and throttle-proxy's (`proxymw_*`) with the policy as another label, so that their dashboards go on
+working; what neither has begins with `wicketgate_`. No label holds what a caller can make.
 
 ## Where they differ from Gubernator's
 
@@ -28,7 +28,6 @@ what a caller can make.
   `gubernator_check_error_counter` the errors that can happen here.
 - `gubernator_broadcast_*` and `gubernator_global_*` come with GLOBAL's local answers; in this version the owner
   decides every request.
-- `proxymw_bp_query_*` are throttle-proxy's, with the policy beside the signal's name.
 - `gubernator_process_*` are shown with `os` in `GUBER_METRIC_FLAGS`, on Linux; `go_*` never.
 
 ## All of them

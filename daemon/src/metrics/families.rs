@@ -6,7 +6,8 @@ use prometheus::{
 };
 
 use super::{
-    CheckErrors, Durations, GrpcMethod, GrpcMethods, Metrics, PeerFamilies, ProxyFamilies, Scrapes, WatchFamilies,
+    CheckErrors, Durations, GrpcMethod, GrpcMethods, Metrics, PeerFamilies, ProxyFamilies, Scrapes,
+    WatchFamilies,
 };
 
 /// Upper bounds in seconds: 25 µs, a decision of one item in memory, to 10 s, beyond every timeout.

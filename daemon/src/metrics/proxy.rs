@@ -4,12 +4,12 @@
 //! of ours: whoever scrapes it sees what it always saw.
 
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry,
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry,
 };
 
-use super::families::added;
 use super::PolicyLabel;
+use super::families::added;
 use crate::proxy::upstream::UpstreamError;
 
 /// Upper bounds in milliseconds: twelve from 1 ms to 10 minutes, each 3.35 times the one before, to the
@@ -143,23 +143,45 @@ impl ProxyFamilies {
         let blocked: Vec<&str> = by_route.iter().copied().chain(["mw_type"]).collect();
         let counter =
             |name, help, labels: &[&str]| added(requests, IntCounterVec::new(Opts::new(name, help), labels)?);
-        let gauge = |to, name, help, labels: &[&str]| {
-            added(to, IntGaugeVec::new(Opts::new(name, help), labels)?)
-        };
+        let gauge =
+            |to, name, help, labels: &[&str]| added(to, IntGaugeVec::new(Opts::new(name, help), labels)?);
         let latency = HistogramOpts::new(
             "proxymw_request_latency_ms",
             "Whole milliseconds that a request took, jitter and all of its body included.",
         );
         Ok(Self {
             label,
-            requests: counter("proxymw_request_count", "Requests that are over, refused ones included.", by_route)?,
-            errors: counter("proxymw_error_count", "Requests that ended in an error of the proxy.", by_route)?,
+            requests: counter(
+                "proxymw_request_count",
+                "Requests that are over, refused ones included.",
+                by_route,
+            )?,
+            errors: counter(
+                "proxymw_error_count",
+                "Requests that ended in an error of the proxy.",
+                by_route,
+            )?,
             blocked: counter("proxymw_block_count", "Requests refused, by what refused them.", &blocked)?,
             latency: added(requests, HistogramVec::new(latency.buckets(MILLIS.to_vec()), by_route)?)?,
             active: gauge(requests, "proxymw_active_requests", "Requests in the proxy's hands.", by_policy)?,
-            window_min: gauge(to, "proxymw_bp_cwdn_min", "The narrowest that the windows may be here.", by_policy)?,
-            window_max: gauge(to, "proxymw_bp_cwdn_max", "The widest that the windows may be here.", by_policy)?,
-            window: gauge(to, "proxymw_bp_watermark", "How wide the congestion windows are here.", by_policy)?,
+            window_min: gauge(
+                to,
+                "proxymw_bp_cwdn_min",
+                "The narrowest that the windows may be here.",
+                by_policy,
+            )?,
+            window_max: gauge(
+                to,
+                "proxymw_bp_cwdn_max",
+                "The widest that the windows may be here.",
+                by_policy,
+            )?,
+            window: gauge(
+                to,
+                "proxymw_bp_watermark",
+                "How wide the congestion windows are here.",
+                by_policy,
+            )?,
             allowance: added(
                 to,
                 GaugeVec::new(
@@ -246,7 +268,8 @@ impl ProxyFamilies {
 
 impl Ours {
     fn register(to: &Registry) -> Result<Self, prometheus::Error> {
-        let counter = |name, help, labels: &[&str]| added(to, IntCounterVec::new(Opts::new(name, help), labels)?);
+        let counter =
+            |name, help, labels: &[&str]| added(to, IntCounterVec::new(Opts::new(name, help), labels)?);
         let gauge = |name, help| added(to, IntGaugeVec::new(Opts::new(name, help), &["policy"])?);
         Ok(Self {
             responses: counter(
@@ -255,7 +278,10 @@ impl Ours {
                 &["policy", "route", "code"],
             )?,
             connections: gauge("wicketgate_proxy_connections", "Connections from clients.")?,
-            upstream_connections: gauge("wicketgate_proxy_upstream_connections", "Connections to the upstream.")?,
+            upstream_connections: gauge(
+                "wicketgate_proxy_upstream_connections",
+                "Connections to the upstream.",
+            )?,
             upstream_errors: counter(
                 "wicketgate_proxy_upstream_errors_total",
                 "Requests that the upstream did not answer, by what went wrong.",

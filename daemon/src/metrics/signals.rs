@@ -125,7 +125,8 @@ impl<F: Fn() -> Vec<SignalReading>> SignalCollector<F> {
 impl<F: Fn() -> Vec<SignalReading> + Send + Sync> Collector for SignalCollector<F> {
     fn desc(&self) -> Vec<&Desc> {
         let SignalFamilies { warn, emergency, value, errors, age, lost } = &self.families;
-        let mut described: Vec<_> = [warn, emergency, value, age].into_iter().flat_map(Collector::desc).collect();
+        let mut described: Vec<_> =
+            [warn, emergency, value, age].into_iter().flat_map(Collector::desc).collect();
         described.extend(errors.desc());
         described.extend(lost.desc());
         described

@@ -19,6 +19,8 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 pub struct Flight {
     gate: Arc<Gate>,
     route: usize,
+    /// Whether the metrics are told.
+    observed: bool,
     began: Tick,
     permit: Option<Permit>,
     /// When the upstream had answered.
@@ -32,13 +34,16 @@ pub struct Flight {
 }
 
 impl Flight {
-    /// A request that has just come.
+    /// A request that has just come; the metrics are told of it where it is `observed`.
     #[must_use]
-    pub fn new(gate: Arc<Gate>, route: usize, beat: Beat) -> Self {
-        gate.metrics.active.inc();
+    pub fn new(gate: Arc<Gate>, route: usize, observed: bool, beat: Beat) -> Self {
+        if observed {
+            gate.metrics.active.inc();
+        }
         Self {
             gate,
             route,
+            observed,
             began: clock::tick(),
             permit: None,
             answered: None,
@@ -105,6 +110,9 @@ impl Drop for Flight {
         if let Some(permit) = self.permit.take() {
             // Latency is that of the upstream: how fast a client reads says nothing of it.
             permit.finish(self.outcome, self.answered.unwrap_or(now));
+        }
+        if !self.observed {
+            return;
         }
         self.gate.metrics.active.dec();
         let Some(route) = self.gate.metrics.routes.get(self.route) else { return };

@@ -74,9 +74,11 @@ impl Gate {
             Some(node) if !self.policy.limits.is_empty() => self.ask_limits(node, headers, client).await?,
             _ => None,
         };
-        let class = self.policy.criticality.as_ref().map(|header| {
-            Criticality::from_header(headers.get(header).map(http::HeaderValue::as_bytes))
-        });
+        let class = self
+            .policy
+            .criticality
+            .as_ref()
+            .map(|header| Criticality::from_header(headers.get(header).map(http::HeaderValue::as_bytes)));
         if !self.policy.jitter.max.is_zero() {
             self.wait(class, headers).await?;
         }

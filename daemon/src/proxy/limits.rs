@@ -211,7 +211,8 @@ mod tests {
             key: vec![KeyPart::Header(HeaderName::from_static("x-account")), KeyPart::ClientAddress],
         };
         let headers = HeaderMap::from_iter([("x-account".parse().unwrap(), "7".parse().unwrap())]);
-        let key = |check: &LimitCheck, headers| request(check, headers, "10.0.0.1".parse().unwrap()).unique_key;
+        let key =
+            |check: &LimitCheck, headers| request(check, headers, "10.0.0.1".parse().unwrap()).unique_key;
         assert_eq!(key(&check, &headers), "7:10.0.0.1");
         let check = LimitCheck { key: check.key[..1].to_vec(), ..check };
         assert_eq!(key(&check, &HeaderMap::new()), "-");

@@ -76,6 +76,6 @@ fn lines(problems: &[Problem], warnings: &[String]) -> String {
 /// [`LoadError`], with every problem at once where the file could be read.
 pub fn load(path: &Path, signal_interval: Option<Duration>) -> Result<Original, LoadError> {
     let (file, warnings) = config::read(path)?;
-    let name = path.file_stem().map_or("config".into(), |stem| stem.to_string_lossy());
+    let name = path.file_stem().map_or_else(|| "config".into(), |stem| stem.to_string_lossy());
     validate::original(&name, &file, signal_interval.unwrap_or(SIGNAL_INTERVAL), warnings)
 }

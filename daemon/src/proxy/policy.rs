@@ -214,7 +214,9 @@ pub enum KeyPart {
 pub struct Timeouts {
     /// A request, to the last byte of its answer.
     pub request: Option<Duration>,
-    /// A connection from a client on which nothing is asked, and a stream on which nothing moves.
+    /// The same for a request that passes through.
+    pub pass_through: Option<Duration>,
+    /// A connection from a client on which nothing is asked.
     pub idle: Option<Duration>,
 }
 

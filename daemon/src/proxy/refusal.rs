@@ -236,7 +236,8 @@ pub fn error_body(text: &str) -> Bytes {
 pub fn is_grpc(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|kind| {
         let kind = kind.as_bytes();
-        kind.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+        kind.strip_prefix(b"application/grpc")
+            .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
     })
 }
 
@@ -274,10 +275,10 @@ mod tests {
         assert_eq!(reply.headers()["grpc-retry-pushback-ms"], "1000");
         assert_eq!(reply.headers()["content-type"], "application/grpc");
         let reply = Fault::Upstream("100 % ä".to_owned()).reply(true, Voice::Declared);
-        assert_eq!((&reply.headers()["grpc-status"], &reply.headers()["grpc-message"]), (
-            &HeaderValue::from_static("14"),
-            &HeaderValue::from_static("100 %25 %C3%A4")
-        ));
+        assert_eq!(
+            (&reply.headers()["grpc-status"], &reply.headers()["grpc-message"]),
+            (&HeaderValue::from_static("14"), &HeaderValue::from_static("100 %25 %C3%A4"))
+        );
     }
 
     #[test]

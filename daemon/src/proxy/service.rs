@@ -66,9 +66,10 @@ impl Door {
         let (mut parts, incoming) = request.into_parts();
         let policy = &live.gate.policy;
         let (route, action) = policy.routes.find(&parts);
-        let mut flight = Flight::new(Arc::clone(&live.gate), route, self.pulse.beat());
-        let grpc = is_grpc(&parts.headers);
-        let voice = policy.voice;
+        let (grpc, voice) = (is_grpc(&parts.headers), policy.voice);
+        // throttle-proxy observes what it protects, and nothing else.
+        let observed = voice == Voice::Declared || matches!(action, Action::Protect(_));
+        let mut flight = Flight::new(Arc::clone(&live.gate), route, observed, self.pulse.beat());
         if let Err(why) = checked(&parts) {
             let fault = Fault::BadRequest(format!("the request is refused: {why}"));
             live.gate.count(route, &Stop::Fault(fault.clone()));
@@ -104,7 +105,10 @@ impl Door {
         action: &Action,
     ) -> Result<Answer, Failed> {
         let policy = &live.gate.policy;
-        let timeout = policy.timeouts.request.filter(|_| *action != Action::PassThrough);
+        let timeout = match action {
+            Action::PassThrough => policy.timeouts.pass_through,
+            _ => policy.timeouts.request,
+        };
         let mut deadline = timeout.map(|timeout| Box::pin(tokio::time::sleep(timeout)));
         let way = async {
             let (bypasses, body) = bypass::look(policy, parts, incoming).await.map_err(Failed::Body)?;

@@ -83,9 +83,8 @@ impl Asker {
     #[must_use]
     pub fn new(secrets: Secrets) -> Self {
         let known = secrets.clone();
-        let open = move |asked: &Prometheus| -> Arc<dyn Ask> {
-            Arc::new(Server::new(asked.clone(), known.clone()))
-        };
+        let open =
+            move |asked: &Prometheus| -> Arc<dyn Ask> { Arc::new(Server::new(asked.clone(), known.clone())) };
         Self::with(secrets, Box::new(open), Some(RandomState::new()))
     }
 
@@ -103,7 +102,9 @@ impl Asker {
         // A policy with signals names a server; one without asks nothing.
         let prometheus = plan.prometheus.iter();
         let questions = prometheus.flat_map(|prometheus| {
-            plan.signals.iter().map(|signal| Question { prometheus: prometheus.clone(), query: signal.query.clone() })
+            plan.signals
+                .iter()
+                .map(|signal| Question { prometheus: prometheus.clone(), query: signal.query.clone() })
         });
         let asks: Vec<_> = questions.map(|question| inner.ask(&mut state, question)).collect();
         let unasked = SignalPlan { signals: Vec::new(), ..plan.clone() };

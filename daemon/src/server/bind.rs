@@ -38,11 +38,7 @@ pub struct Open {
 ///
 /// # Errors
 /// Where no address of the host can be listened on.
-pub async fn open(
-    address: &Address,
-    what: &'static str,
-    setting: &'static str,
-) -> Result<Open, BindError> {
+pub async fn open(address: &Address, what: &'static str, setting: &'static str) -> Result<Open, BindError> {
     let mut last = io::Error::from(io::ErrorKind::InvalidInput);
     for text in address.bind_texts() {
         match TcpListener::bind(&text).await.and_then(|listener| {

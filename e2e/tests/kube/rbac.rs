@@ -39,12 +39,18 @@ async fn the_pods_read_their_document_and_their_peers_and_nothing_else() {
             "watch configmaps/main-document-15",
             "list endpointslices.discovery.k8s.io",
             "watch endpointslices.discovery.k8s.io",
+            "watch services",
+            "get secrets/main-credentials",
+            "watch secrets/main-credentials",
         ] {
             assert!(may(&account, here, question).await, "{question}");
         }
         for question in [
             "get secrets",
             "list secrets",
+            "get secrets/other-credentials",
+            "update secrets/main-credentials",
+            "patch services",
             "get configmaps",
             "list configmaps",
             "get configmaps/kube-root-ca.crt",
@@ -70,7 +76,7 @@ async fn the_pods_read_their_document_and_their_peers_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_operator_cannot_read_secrets_or_make_pods() {
+async fn the_operator_reads_what_policies_name_and_cannot_make_pods() {
     story(Turn::Shared, "operator", async |_| {
         let account = format!("{NAMESPACE}:{OPERATOR}");
         for question in [
@@ -78,12 +84,13 @@ async fn the_operator_cannot_read_secrets_or_make_pods() {
             "patch ratelimits.wicketgate.dev --subresource=status",
             "patch statefulsets.apps",
             "list pods",
+            "get secrets",
         ] {
             assert!(may(&account, "*", question).await, "{question}");
         }
         for question in [
-            "get secrets",
-            "list secrets",
+            "update secrets",
+            "deletecollection secrets",
             "create pods",
             "delete pods",
             "create pods --subresource=exec",

@@ -21,7 +21,7 @@ fn the_defaults_are_those_of_the_chart() {
     assert_eq!(run.watch_namespaces, Namespaces::All);
     assert_eq!(run.admin_address.to_string(), ":8080");
     assert_eq!(run.lease_name.as_str(), "wicketgate-operator");
-    assert!(run.leader_elect);
+    assert!(run.leader_elect && run.read_secrets);
     assert_eq!(Duration::from(run.lease_duration), crate::lease::DURATION);
     assert_eq!(Duration::from(run.lease_renewal), crate::lease::RENEWAL);
     assert_eq!((run.log_level, run.log_format), (Level::Info, Format::Json));
@@ -34,6 +34,11 @@ fn election_can_be_switched_off() {
     assert!(run(&["--leader-elect=true"]).unwrap().leader_elect);
     assert!(run(&["--leader-elect"]).unwrap().leader_elect);
     assert!(run(&["--leader-elect=perhaps"]).is_err());
+}
+
+#[test]
+fn reading_secrets_can_be_switched_off() {
+    assert!(!run(&["--read-secrets=false"]).unwrap().read_secrets);
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Scene {
 }
 
 fn verdict(progress: Progress, since: Instant) -> Verdict {
-    Verdict { generation: Some(1), outcome: Outcome::Accepted, progress, since }
+    Verdict::new(Some(1), Outcome::Accepted, progress, since)
 }
 
 fn message(progress: &Progress) -> &str {

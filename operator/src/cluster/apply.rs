@@ -135,8 +135,12 @@ impl Applier<'_> {
         let params = PatchParams::apply(FIELD_MANAGER).force();
         let made = api.patch(name, &params, &Patch::Apply(&prepared.body)).await;
         let made = made.map_err(|cause| ApplyError::of("applying", kind, name, cause))?;
-        let applied =
-            Applied { wanted, made: fingerprint::of_object(&made), generation: made.metadata.generation };
+        let applied = Applied {
+            wanted,
+            made: fingerprint::of_object(&made),
+            generation: made.metadata.generation,
+            version: made.metadata.resource_version,
+        };
         self.memory.applied.insert(key, applied);
         tracing::debug!(cluster = %self.cluster, kind, name, "applied");
         Ok(())
@@ -168,6 +172,43 @@ impl Applier<'_> {
             self.memory.applied.remove(&key);
         }
         Ok(())
+    }
+
+    /// Makes sure that what nobody watches is sent again, if somebody has changed it since we sent it.
+    ///
+    /// # Errors
+    /// Where the API server does not answer.
+    pub(crate) async fn look_at(&mut self, target: &Named) -> Result<(), ApplyError> {
+        let Named { resource, name, .. } = target;
+        let key = (resource.plural.clone(), name.clone());
+        let Some(known) = self.memory.applied.get(&key) else { return Ok(()) };
+        let there = self.api(target).get_metadata_opt(name).await;
+        let there = there.map_err(|cause| ApplyError::of("reading", &resource.kind, name, cause))?;
+        if there.and_then(|there| there.metadata.resource_version) != known.version {
+            self.memory.applied.remove(&key);
+        }
+        Ok(())
+    }
+
+    /// Deletes what nobody watches, if it is there and is the cluster's.
+    ///
+    /// # Errors
+    /// Where the API server does not answer, or it cannot be deleted.
+    pub(crate) async fn delete_unwatched(&mut self, target: &Named) -> Result<(), ApplyError> {
+        let Named { resource, name, .. } = target;
+        let there = self.api(target).get_metadata_opt(name).await;
+        let there = there.map_err(|cause| ApplyError::of("reading", &resource.kind, name, cause))?;
+        if there.is_some_and(|there| self.is_ours(&there)) {
+            let key = (resource.plural.clone(), name.clone());
+            let unknown = Applied { wanted: 0, made: 0, generation: None, version: None };
+            self.memory.applied.entry(key).or_insert(unknown);
+            self.delete(std::slice::from_ref(target)).await?;
+        }
+        Ok(())
+    }
+
+    fn api(&self, target: &Named) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.cluster.namespace, &target.resource)
     }
 
     /// Leaves the number of replicas to an autoscaler: if nobody but us held it when we stop applying

@@ -2,9 +2,10 @@
 //! go wrong was refused while validating.
 //!
 //! The document is apart ([`document_parts`]): it changes with every limit, and the rest seldom does.
-//! Nothing of it is in the pod template, so a limit never restarts a pod.
+//! Nothing of it is in the pod template, so a limit never restarts a pod. Neither are the ports of policies'
+//! listeners: Services lead to numbers, and pods open what their document says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::{
     api::{
@@ -21,6 +22,7 @@ use kube::core::{DynamicObject, ObjectMeta};
 
 pub use self::{
     config_map::{DocumentPartsError, document_parts, surplus_parts},
+    credentials::{credentials, named as credentials_named},
     prepared::{Named, Prepared},
     service_monitor::resource as service_monitor_resource,
     stateful_set::hand_over_replicas,
@@ -30,6 +32,7 @@ use crate::names::{ClusterName, LabelValue, VERSION_LABEL};
 
 mod autoscaler;
 mod config_map;
+mod credentials;
 mod disruption;
 pub(super) mod environment;
 mod network_policy;
@@ -69,18 +72,18 @@ pub struct Resources {
 }
 
 /// Builds a cluster's objects. `replicas` is what the StatefulSet says of their number; none leaves
-/// it to others. [`ValidatedCluster::replicas`] knows which.
+/// it to others. [`ValidatedCluster::replicas`] knows which. `listeners` are the ports of its policies.
 #[must_use]
-pub fn build(cluster: &ValidatedCluster, replicas: Option<i32>) -> Resources {
+pub fn build(cluster: &ValidatedCluster, replicas: Option<i32>, listeners: &BTreeSet<i32>) -> Resources {
     let template = pod::template(cluster);
     Resources {
         service_account: rbac::service_account(cluster),
         role: rbac::role(cluster),
         role_binding: rbac::role_binding(cluster, &template),
         peers_service: service::peers(cluster),
-        service: service::clients(cluster),
+        service: service::clients(cluster, listeners),
         disruption_budget: disruption::budget(cluster),
-        network_policy: network_policy::policy(cluster, &template),
+        network_policy: network_policy::policy(cluster, &template, listeners),
         autoscaler: match &cluster.scale {
             Scale::Auto(autoscaling) => Some(autoscaler::autoscaler(cluster, autoscaling)),
             Scale::Fixed(_) => None,

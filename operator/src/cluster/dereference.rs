@@ -1,11 +1,11 @@
 //! What a cluster's objects say, folded: from the caches, without a call.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use crds::{
     backpressure::BackpressurePolicy,
     cluster::RateLimitCluster,
-    fold::{Folded, fold},
+    fold::{self, Folded, fold_with},
     limit::RateLimit,
     reference::ObjectName,
 };
@@ -55,7 +55,20 @@ pub fn declarations(
     let policies: Vec<&BackpressurePolicy> =
         policies.iter().filter_map(|policy| policy.0.as_ref().ok()).collect();
     let namespaces = context.caches.namespace_labels();
-    let folded = fold(cluster, limits.iter().copied(), policies.iter().copied(), &namespaces)?;
+    let mut known = std::mem::take(&mut memory.checked);
+    let mut checked = HashMap::new();
+    let check = |policy: &BackpressurePolicy| {
+        let meta = policy.meta();
+        let found = match known.remove(&ObjectName::of(meta)) {
+            Some(known) if known.is_of(meta) => known,
+            _ => Checked::of(policy),
+        };
+        let outcome = found.outcome.clone();
+        checked.insert(ObjectName::of(meta), found);
+        outcome
+    };
+    let folded = fold_with(cluster, limits.iter().copied(), policies.iter().copied(), &namespaces, check)?;
+    memory.checked = checked;
     let declarations = Declarations {
         folded: Arc::new(folded),
         limits: limits.iter().map(|limit| Declared::of(limit.meta())).collect(),
@@ -63,6 +76,26 @@ pub fn declarations(
     };
     memory.declarations = Some((inputs, declarations.clone()));
     Ok(declarations)
+}
+
+/// What was found of a policy by itself. Its expressions are costly to compile, and a fold comes with each
+/// limit that changes.
+#[derive(Debug)]
+pub struct Checked {
+    uid: Option<String>,
+    generation: Option<i64>,
+    outcome: Result<(), String>,
+}
+
+impl Checked {
+    fn of(policy: &BackpressurePolicy) -> Self {
+        let meta = policy.meta();
+        Self { uid: meta.uid.clone(), generation: meta.generation, outcome: fold::check(policy) }
+    }
+
+    fn is_of(&self, meta: &kube::core::ObjectMeta) -> bool {
+        self.generation.is_some() && self.generation == meta.generation && self.uid == meta.uid
+    }
 }
 
 impl Declared {

@@ -1,5 +1,7 @@
 //! Clusters for tests: `main` in `edge`, as the API server would hand it out.
 
+use std::collections::BTreeSet;
+
 use crds::cluster::RateLimitCluster;
 use serde_json::{Value, json};
 
@@ -23,6 +25,7 @@ pub(crate) fn environment() -> Environment {
         daemon_image: "docker.io/wicketgate/wicketgated:1.2.3".parse().unwrap(),
         daemon_pull_policy: None,
         service_monitor: true,
+        secrets: true,
     }
 }
 
@@ -48,5 +51,5 @@ pub(super) fn warnings(mut spec: Value) -> Vec<String> {
 /// The objects of the cluster with this spec, before any of them is there.
 pub(super) fn built(spec: Value) -> Resources {
     let cluster = checked(spec);
-    build(&cluster, cluster.replicas(false))
+    build(&cluster, cluster.replicas(false), &BTreeSet::new())
 }

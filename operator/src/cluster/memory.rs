@@ -3,10 +3,14 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use crds::cluster::RateLimitClusterStatus;
+use crds::{cluster::RateLimitClusterStatus, reference::ObjectName};
 use tokio::time::Instant;
 
-use super::{build::Prepared, dereference::Declarations};
+use super::{
+    build::Prepared,
+    credentials::Looked,
+    dereference::{Checked, Declarations},
+};
 use crate::ledger::Ledger;
 
 /// The shortest time between two documents. A change that comes alone is not held up; a thousand that
@@ -28,6 +32,10 @@ pub struct Memory {
     pub applied: HashMap<(String, String), Applied>,
     /// The last fold, and of what.
     pub declarations: Option<(Inputs, Declarations)>,
+    /// What was found of policies by themselves.
+    pub checked: HashMap<ObjectName, Checked>,
+    /// What of Secrets was looked at for the pods.
+    pub credentials: Looked,
     /// The parts of the document that was published last.
     pub parts: Vec<Prepared>,
     /// The generation of which it was said that it cannot be read.
@@ -54,7 +62,7 @@ pub struct Inputs {
 }
 
 /// One object that was applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// Of what we wanted.
     pub wanted: u64,
@@ -62,6 +70,8 @@ pub struct Applied {
     pub made: u64,
     /// The generation that it had then, where its kind has one.
     pub generation: Option<i64>,
+    /// The resourceVersion that it had then.
+    pub version: Option<String>,
 }
 
 impl Memory {

@@ -1,9 +1,15 @@
 //! What a cluster's reconcile has found out about the objects that name it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
-use crds::{cluster::RateLimitCluster, condition::Reason, fold::Outcome, reference::ObjectName};
-
+use crds::{
+    cluster::RateLimitCluster,
+    condition::Reason,
+    credentials,
+    fold::{Folded, Outcome},
+    reference::ObjectName,
+    report::PolicyReport,
+};
 use kube::Resource as _;
 
 use super::{
@@ -13,10 +19,11 @@ use super::{
     status::Fault,
 };
 use crate::{
-    board::{PodStanding, Progress, Verdict, progress},
+    board::{PodStanding, Progress, Verdict, progress, served},
     clock,
     context::Context,
     ledger::{Source, entries},
+    policy::measured::measure,
     wake::Wake,
 };
 
@@ -44,14 +51,18 @@ pub async fn verdicts(
             None => Progress::Waiting { reason: Reason::Pending, message: "not accepted".to_owned() },
         };
         // What is not in a document yet waits for the reason that no document is written.
-        if let (Progress::Waiting { reason: Reason::Pending, .. }, Some(held_up), true) = (
-            &progress,
-            &held_up,
-            hashes.get(source).is_none_or(|hash| memory.ledger.since(source, *hash).is_none()),
-        ) {
+        let unwritten = hashes.get(source).is_none_or(|hash| memory.ledger.since(source, *hash).is_none());
+        if let (Progress::Waiting { reason: Reason::Pending, .. }, Some(held_up), true) =
+            (&progress, &held_up, unwritten)
+        {
             progress = held_up.clone();
         }
-        Verdict { generation, outcome: outcome.clone(), progress, since: now }
+        let mut verdict = Verdict::new(generation, outcome.clone(), progress, now);
+        if let (Source::Policy(policy), true) = (source, outcome.is_accepted()) {
+            add_reports(&mut verdict, policy, pods);
+            verdict.caution = caution(context, &declarations.folded, policy);
+        }
+        verdict
     };
     let mut verdicts = HashMap::new();
     let folded = &declarations.folded;
@@ -73,6 +84,40 @@ pub async fn verdicts(
     waiting
 }
 
+/// What the ready pods say of a policy: what they measure, and whether they serve it at all.
+fn add_reports(verdict: &mut Verdict, policy: &ObjectName, pods: &[PodView]) {
+    let spoken = pods.iter().filter(|pod| pod.ready).filter_map(|pod| Some((pod, pod.report.as_ref()?)));
+    let reports: Vec<(&str, Option<&PolicyReport>)> = spoken
+        .map(|(pod, report)| {
+            (pod.name.as_str(), report.policies.iter().find(|report| report.source == *policy))
+        })
+        .collect();
+    let told: Vec<(&str, &PolicyReport)> =
+        reports.iter().filter_map(|(pod, report)| Some((*pod, (*report)?))).collect();
+    verdict.measured = measure(&told).map(Arc::new);
+    verdict.progress = served(verdict.progress.clone(), &reports);
+}
+
+/// What the owner of an accepted policy should know.
+fn caution(context: &Context, folded: &Folded, policy: &ObjectName) -> Option<String> {
+    let entry = folded.document.backpressure_policies.iter().find(|entry| entry.source == *policy)?;
+    let mut cautions = Vec::new();
+    let undeclared = folded.document.undeclared(entry);
+    if !undeclared.is_empty() {
+        cautions.push(format!(
+            "no RateLimit of the cluster declares {}, which spec.rateLimits names: pods do not ask it",
+            undeclared.join(", ")
+        ));
+    }
+    let secrets = credentials::needed(&entry.spec, &policy.namespace);
+    if let (Some(first), false) = (secrets.first(), context.environment.secrets) {
+        cautions.push(format!(
+            "the operator may not read Secrets (the chart's rbac.secrets is false), so its pods lack {first}"
+        ));
+    }
+    (!cautions.is_empty()).then(|| cautions.join("; "))
+}
+
 /// Says of everything that names the cluster that nothing becomes of it, since the cluster is so.
 pub async fn none(context: &Context, name: &ObjectName, so: &str) {
     let now = clock::instant();
@@ -85,7 +130,7 @@ pub async fn none(context: &Context, name: &ObjectName, so: &str) {
         .map(|policy| (Source::Policy(ObjectName::of(policy.meta())), policy.meta().generation));
     let verdicts = limits.chain(policies).map(|(source, generation)| {
         let progress = Progress::Waiting { reason: Reason::Pending, message: "not accepted".to_owned() };
-        (source, Verdict { generation, outcome: outcome.clone(), progress, since: now })
+        (source, Verdict::new(generation, outcome.clone(), progress, now))
     });
     pin(context, name, verdicts.collect()).await;
 }

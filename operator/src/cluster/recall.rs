@@ -26,7 +26,10 @@ pub async fn document(
     let document = format!("{}-document", name.name);
     if let Some(text) = text(context, &name.namespace, &document).await? {
         match DaemonDocument::parse(&text) {
-            Ok(document) => memory.ledger.publish(&document),
+            Ok(document) => {
+                memory.ledger.publish(&document);
+                memory.credentials.recall(&document);
+            }
             Err(error) => {
                 tracing::warn!(cluster = %name, %error, "the document that is there cannot be read");
             }

@@ -1,6 +1,7 @@
 //! The spine against an API server in memory.
 
 mod hardship;
+mod policies;
 
 use std::sync::Arc;
 

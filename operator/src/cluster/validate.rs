@@ -31,6 +31,8 @@ pub struct Environment {
     pub daemon_pull_policy: Option<PullPolicy>,
     /// Whether this Kubernetes knows ServiceMonitors.
     pub service_monitor: bool,
+    /// Whether Secrets that policies name may be read.
+    pub secrets: bool,
 }
 
 /// How many pods a cluster has.
@@ -110,6 +112,8 @@ pub struct ValidatedCluster {
     pub(super) drain: DrainTimes,
     /// None where none is wanted, or where there can be none.
     pub(super) scrape_interval: Option<GoDuration>,
+    /// Whether its pods get what policies need of Secrets.
+    pub(super) credentials: bool,
     pub(super) overlay: PodTemplateSpec,
     warnings: Vec<Problem>,
 }
@@ -193,6 +197,7 @@ pub fn validate(cluster: &RateLimitCluster, environment: &Environment) -> Result
         drain,
         scrape_interval: (spec.service_monitor.enabled && environment.service_monitor)
             .then_some(spec.service_monitor.interval),
+        credentials: environment.secrets,
         overlay,
         warnings: std::mem::take(warnings),
     })

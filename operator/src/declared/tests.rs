@@ -46,7 +46,7 @@ impl Scene {
             Progress::Waiting { reason: Reason::Pending, message: "main-1 is late".into() }
         };
         let since = self.now.checked_sub(ago).unwrap();
-        Verdict { generation: Some(2), outcome, progress, since }
+        Verdict::new(Some(2), outcome, progress, since)
     }
 }
 

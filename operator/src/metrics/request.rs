@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, StatusCode, Uri, header::CONTENT_TYPE};
 
 /// Resources that have a label of their own; all others share one, so that labels stay few whatever
 /// is asked for.
-const RESOURCES: [&str; 20] = [
+const RESOURCES: [&str; 21] = [
     "backpressurepolicies",
     "configmaps",
     "customresourcedefinitions",
@@ -23,6 +23,7 @@ const RESOURCES: [&str; 20] = [
     "ratelimits",
     "rolebindings",
     "roles",
+    "secrets",
     "serviceaccounts",
     "servicemonitors",
     "services",

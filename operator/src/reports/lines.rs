@@ -1,7 +1,8 @@
 //! Bytes as they come, cut into lines of bounded length.
 
-/// The most bytes of a line. A report has some hundred; a reason for a refusal may be long.
-pub(super) const MAX_LINE: usize = 16 * 1024;
+/// The most bytes of a line. A report has some hundred, and as many more for each policy; what their signals
+/// complain of may be long.
+pub(super) const MAX_LINE: usize = 1024 * 1024;
 
 /// A line was longer than [`MAX_LINE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! A configuration file as throttle-proxy writes it: its keys, none of which must be there, and what
 //! else stands in it.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
@@ -138,14 +139,17 @@ fn or_zero<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(value: D) -
 /// Where it cannot be read, or is not the YAML that it should be.
 pub fn read(path: &Path) -> Result<(File, Vec<String>), LoadError> {
     let open = |cause| LoadError::Open { path: path.display().to_string(), cause };
-    let length = std::fs::metadata(path).map_err(open)?.len();
-    if length > MAX_FILE_BYTES {
+    let mut text = String::new();
+    // No more than that is read of what has no end.
+    let file = std::fs::File::open(path).map_err(open)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(open)?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        let path = path.display();
         return Err(LoadError::Decode(format!(
-            "{} has {length} bytes; at most {MAX_FILE_BYTES} are read",
-            path.display()
+            "{path} is larger than the {MAX_FILE_BYTES} bytes that are read"
         )));
     }
-    parse(&std::fs::read_to_string(path).map_err(open)?)
+    parse(&text)
 }
 
 /// Reads the text of a file, and names each key in it that is not known.

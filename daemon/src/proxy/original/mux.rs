@@ -161,7 +161,7 @@ fn host(head: &Parts) -> &str {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
             let bare = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
             // More colons without brackets are an address without a port.
-            bare.unwrap_or(if host.contains(':') { whole } else { host })
+            bare.unwrap_or_else(|| if host.contains(':') { whole } else { host })
         }
         _ => whole,
     }

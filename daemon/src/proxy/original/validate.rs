@@ -144,6 +144,7 @@ fn assemble(name: &str, file: &File, checked: Checked, warnings: Vec<String>) ->
         promql_horizon: (bp.enable_backpressure && bp.enable_low_cost_bypass).then_some(PROMQL_HORIZON),
         timeouts: Timeouts {
             request: [timeouts.client, timeouts.write].into_iter().flatten().min(),
+            pass_through: timeouts.write,
             // Go's server lets a connection be idle as long as reading may take.
             idle: timeouts.read,
         },

@@ -54,7 +54,11 @@ pub fn policy(entry: &PolicyEntry) -> Result<Policy, PolicyError> {
             .promql_bypass
             .enabled
             .then(|| i64::try_from(spec.promql_bypass.horizon.get().as_millis()).unwrap_or(i64::MAX)),
-        timeouts: Timeouts { request: bound(spec.timeouts.request), idle: bound(spec.timeouts.idle) },
+        timeouts: Timeouts {
+            request: bound(spec.timeouts.request),
+            pass_through: bound(spec.timeouts.request),
+            idle: bound(spec.timeouts.idle),
+        },
         max_body: u64::try_from(spec.max_request_body_bytes).ok().filter(|&bytes| bytes > 0),
         voice: Voice::Declared,
         source: source.clone(),
@@ -74,6 +78,7 @@ pub fn policies(document: &DaemonDocument) -> Result<Vec<Policy>, PolicyError> {
     document.backpressure_policies.iter().map(named).collect()
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "what is wrong is given away")]
 fn error(field: impl Into<String>, fault: impl ToString) -> PolicyError {
     PolicyError { field: field.into(), fault: fault.to_string() }
 }
@@ -109,7 +114,9 @@ fn listener(source: &ObjectName, listener: &declared::Listener) -> Result<Listen
         }
     };
     let port = u16::try_from(listener.port).ok().filter(|&port| port > 0);
-    let port = port.ok_or_else(|| error("spec.listener.port", format!("{} is no port", listener.port)))?;
+    let Some(port) = port else {
+        return Err(error("spec.listener.port", format!("{} is no port", listener.port)));
+    };
     Ok(Listener { host: None, port, tls })
 }
 
@@ -165,7 +172,8 @@ pub fn url_target(url: &str, ca: Option<SecretKey>) -> Result<Target, String> {
     if port_text.len() > 1 && uri.port_u16().is_none() {
         return Err(format!("{url:?} has a port that is not a number from 0 to 65535"));
     }
-    let port = uri.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
+    let usual = if tls.is_some() { 443 } else { 80 };
+    let port = uri.port_u16().unwrap_or(usual);
     Ok(Target::Url {
         tls,
         host: host.trim_matches(['[', ']']).to_owned(),

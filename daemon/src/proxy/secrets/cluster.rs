@@ -39,7 +39,8 @@ mod tests {
     #[test]
     fn entries_are_read_back_and_others_mean_nothing() {
         let key = SecretKey { namespace: "shop".into(), name: "prom".into(), key: "a_token".into() };
-        let entries = [(key.entry().unwrap(), "hunter2"), ("tls.crt".to_owned(), "x"), ("a_b".to_owned(), "x")];
+        let entries =
+            [(key.entry().unwrap(), "hunter2"), ("tls.crt".to_owned(), "x"), ("a_b".to_owned(), "x")];
         let data = entries.into_iter().map(|(entry, value)| (entry, ByteString(value.as_bytes().to_vec())));
         let secret = Secret { data: Some(data.collect()), ..Secret::default() };
         assert_eq!(values(&secret), Values::from_iter([(key, b"hunter2".to_vec())]));

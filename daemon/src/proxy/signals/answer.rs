@@ -51,7 +51,9 @@ pub(super) enum ReadError {
     #[error("the value {0:?} is not a number")]
     Value(String),
     /// A series of histograms.
-    #[error("a series has a histogram instead of a value; put histogram_quantile or histogram_count round it")]
+    #[error(
+        "a series has a histogram instead of a value; put histogram_quantile or histogram_count round it"
+    )]
     Histogram,
 }
 
@@ -170,14 +172,19 @@ mod tests {
         let error = |data: &str| of(data).unwrap_err();
         let one = |sample: &str| error(&format!(r#"{{"resultType":"vector","result":[{sample}]}}"#));
         assert_eq!(one(r#"{"metric":{},"value":[1,"many"]}"#), "the value \"many\" is not a number");
-        assert!(one(r#"{"metric":{},"value":[1,2]}"#).starts_with("invalid type: integer `2`, expected a string"));
+        assert!(
+            one(r#"{"metric":{},"value":[1,2]}"#).starts_with("invalid type: integer `2`, expected a string")
+        );
         assert!(one(r#"{"metric":{},"histogram":[1,{"count":"2"}]}"#).contains("histogram_quantile"));
         assert!(error(r#"{"resultType":"tensor","result":[]}"#).starts_with("the result is a \"tensor\""));
         assert!(error("null").ends_with("there is no data"));
         assert!(error(r#"{"resultType":"vector"}"#).starts_with("missing field `result`"));
         let text = |body: &str| read(body.as_bytes()).unwrap_err().to_string();
         assert!(text("<html>").ends_with("does a Prometheus answer at this address?"));
-        assert_eq!(text(r#"{"status":"maybe"}"#), "the status is \"maybe\", and only success and error are known");
+        assert_eq!(
+            text(r#"{"status":"maybe"}"#),
+            "the status is \"maybe\", and only success and error are known"
+        );
         let failed = r#"{"status":"error","errorType":"bad_data","error":"invalid parameter"}"#;
         assert_eq!(text(failed), "bad_data: invalid parameter");
         assert_eq!(read_failure(failed.as_bytes()).as_deref(), Some("bad_data: invalid parameter"));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crds::decimal::Decimal;
 use crds::duration::GoDuration;
 use crds::reference::ObjectName;
+use crds::report::SignalReport;
 use engine::Tick;
 use engine::aimd::{Pressure, SignalSettings, SignalStats, Signals, Window};
 
@@ -15,7 +16,6 @@ use super::question::Question;
 use crate::api::shorten;
 use crate::metrics::SignalReading;
 use crate::proxy::policy::SignalPlan;
-use crds::report::SignalReport;
 
 /// A question's last outcome, and when it came.
 pub(super) type Last = (Tick, Arc<Outcome>);
@@ -68,7 +68,7 @@ impl Board {
             Some(mut known) => {
                 let before: Vec<_> = known.signals.stats(now).map(|(settings, _)| settings.clone()).collect();
                 known.signals.set_settings(settings, plan.on_loss, staleness, now);
-                known.renamed(&before, now);
+                known.carry_over(&before, now);
                 Followed { asks, windows, ..known }
             }
             None => Followed {
@@ -159,8 +159,8 @@ impl Board {
 }
 
 impl Followed {
-    /// Puts what was told of the signals `before` where they now stand.
-    fn renamed(&mut self, before: &[SignalSettings], now: Tick) {
+    /// Puts errors, and what was told, from where the signals stood `before` to where they stand now.
+    fn carry_over(&mut self, before: &[SignalSettings], now: Tick) {
         let place = |settings: &SignalSettings| {
             let same = |old: &SignalSettings| old.name == settings.name && old.query == settings.query;
             before.iter().position(same)

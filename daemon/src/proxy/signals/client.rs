@@ -138,7 +138,9 @@ impl Server {
         if code.is_redirection() {
             let to = headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(url::shown);
             let to = to.unwrap_or_else(|| "nowhere".to_owned());
-            return format!(": it leads to {to}, and redirects are not followed; give the address that answers");
+            return format!(
+                ": it leads to {to}, and redirects are not followed; give the address that answers"
+            );
         }
         let told = read(body).await.ok().and_then(|body| answer::read_failure(&body));
         match (told, code, &self.asked.auth) {
@@ -187,7 +189,7 @@ fn failed(base: &Base, error: &hyper_util::client::legacy::Error) -> AskError {
         Some(cause) => format!("cannot connect to {}: {}", base.origin, chain(cause)),
         None => chain(error),
     };
-    if text.contains("UnknownIssuer") {
+    if text.contains("UnknownIssuer") || text.contains("BadSignature") {
         text.push_str("; name the authority that signed the server's certificate in tls.caSecretRef");
     }
     AskError::Execute(text)

@@ -16,8 +16,9 @@ use crate::proxy::policy::{Auth, Prometheus};
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Who is asked what. Policies whose questions are equal share the answers.
-#[derive(Debug, PartialEq, Eq, Hash)]
+/// Who is asked what. Policies whose questions are equal share the answers. It cannot be shown: the
+/// address may hold a password.
+#[derive(PartialEq, Eq, Hash)]
 pub(super) struct Question {
     pub(super) prometheus: Prometheus,
     pub(super) query: String,
@@ -54,7 +55,7 @@ impl Question {
                 {
                     return;
                 }
-                std::future::pending().await
+                std::future::pending::<()>().await;
             };
             tokio::select! {
                 _ = ticks.tick() => {}

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use crds::credentials::SecretKey;
 use engine::aimd::{Algorithm, Bounds, OnSignalLoss, Settings, SignalSettings, Thresholds};
 use futures_util::future::BoxFuture;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{advance, sleep};
 
 use super::answer::Answered;
@@ -272,6 +273,43 @@ async fn with_the_last_asker_the_asking_ends() {
     drop(clone);
     pass(150 * SECOND).await;
     assert_eq!(script.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_real_server_that_comes_goes_and_returns_is_followed() {
+    const BODY: &str =
+        r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"100"]}]}}"#;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let serve = |listener: tokio::net::TcpListener| async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let text = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{BODY}");
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(text.as_bytes()).await;
+        }
+    };
+    let asker = Asker::new(Secrets::default());
+    let mut changes = asker.changes();
+    let mut plan = plan(&["x"]);
+    let prometheus = plan.prometheus.as_mut().unwrap();
+    prometheus.url = format!("http://{address}");
+    prometheus.interval = Duration::from_millis(20);
+    asker.follow(&policy("a"), &plan, vec![window()]);
+    let failing = |asker: &Asker| !asker.reports(&policy("a"))[0].error.is_empty();
+    changes.wait_for(|_| failing(&asker)).await.unwrap();
+    assert!(
+        asker.reports(&policy("a"))[0].error.starts_with("execute request: cannot connect to http://127")
+    );
+    for _ in 0..2 {
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        let server = AbortOnDropHandle::new(tokio::spawn(serve(listener)));
+        changes.wait_for(|_| !failing(&asker)).await.unwrap();
+        assert_eq!(asker.pressure(&policy("a")), Pressure { allowance: 0.0, firing: true });
+        drop(server);
+        changes.wait_for(|_| failing(&asker)).await.unwrap();
+        assert!(asker.pressure(&policy("a")).firing, "what it said last still stands");
+    }
 }
 
 #[tokio::test(start_paused = true)]

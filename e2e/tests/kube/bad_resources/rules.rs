@@ -101,7 +101,11 @@ fn of_policies() -> Vec<Case> {
             "spec",
             "signals need prometheus, the server that answers their queries",
         ),
-        (json!({"signals": []}), "spec", "the algorithms SignalCap and SignalAIMD need at least one signal"),
+        (
+            json!({"signals": []}),
+            "spec",
+            "must provide at least one backpressure query when backpressure is enabled",
+        ),
         (
             json!({"signals": [{"name": "a", "query": "up"}]}),
             "spec",
@@ -112,15 +116,23 @@ fn of_policies() -> Vec<Case> {
             "spec.signals[0]",
             "warning and emergency must be given both or neither",
         ),
-        (signal(json!({"emergency": "0.5"})), "spec.signals[0]", "emergency must be greater than warning"),
-        (signal(json!({"warning": "-0.5"})), "spec.signals[0]", "warning must not be negative"),
-        (signal(json!({"curve": -1})), "spec.signals[0]", "curve must not be negative"),
+        (
+            signal(json!({"emergency": "0.5"})),
+            "spec.signals[0]",
+            "emergency threshold must be > warn threshold",
+        ),
+        (
+            signal(json!({"warning": "-0.5"})),
+            "spec.signals[0]",
+            "backpressure query thresholds cannot be negative",
+        ),
+        (signal(json!({"curve": -1})), "spec.signals[0]", "throttle curve cannot be negative"),
         (
             signal(json!({"query": "'up'"})),
             "spec.signals[0].query",
-            "the query must not be wrapped in quotes",
+            "backpressure PromQL cannot be wrapped in quotes",
         ),
-        (json!({"window": {"min": 3, "max": 2}}), "spec.window", "min must not be greater than max"),
+        (json!({"window": {"min": 3, "max": 2}}), "spec.window", "backpressure max window <= min window"),
         (json!({"upstream": {}}), "spec.upstream", "exactly one of service and url must be given"),
         (
             limits(json!({})),
@@ -134,6 +146,30 @@ fn of_policies() -> Vec<Case> {
             "at most one of bearerTokenSecretRef and basicAuthSecretRef may be given",
         ),
         (json!({"listener": {"port": 0}}), "spec.listener.port", "should be greater than or equal to 1"),
+    ]
+}
+
+/// What becomes of a policy's requests on their way.
+fn of_traffic() -> Vec<Case> {
+    let ca = json!({"caSecretRef": {"name": "ca", "key": "ca.crt"}});
+    vec![
+        (
+            json!({"upstream": {"url": "http://a", "tls": ca}}),
+            "spec.upstream",
+            "tls is for an upstream whose url begins with https://",
+        ),
+        (
+            json!({"routes": [{"action": "Deny", "window": {"min": 1, "max": 2}}]}),
+            "spec.routes[0]",
+            "window is for the action Protect",
+        ),
+        (json!({"routes": [{"name": "a"}, {"name": "a"}]}), "spec", "no two routes may have the same name"),
+        (
+            json!({"jitter": {"when": "Always"}}),
+            "spec.jitter",
+            "delay must be non-empty when jitter is enabled",
+        ),
+        (json!({"window": {"min": 0, "max": 2}}), "spec.window", "backpressure min window < 1"),
     ]
 }
 
@@ -151,7 +187,7 @@ fn all() -> [(Value, Vec<Case>); 3] {
     [
         (limit("checkout", json!({})), of_limits()),
         (cluster("main", json!({"replicas": 0})), of_clusters()),
-        (policy("search", 8_080), of_policies()),
+        (policy("search", 8_080), [of_policies(), of_traffic()].concat()),
     ]
 }
 

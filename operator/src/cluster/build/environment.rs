@@ -1,13 +1,16 @@
 //! What a daemon takes at its start, as variables: only this restarts a pod when it changes.
 
-use crds::cluster::{GlobalSync, Hash, LogFormat, LogLevel, OnOwnerUnavailable};
+use crds::{
+    cluster::{GlobalSync, Hash, LogFormat, LogLevel, OnOwnerUnavailable},
+    credentials::secret_name,
+};
 use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector};
 
 use super::{super::validate::ValidatedCluster, pod};
 
 /// The variables that are the operator's, and for each the field of the spec that is the way to it,
 /// if there is one.
-pub(in crate::cluster) const RESERVED: [(&str, Option<&str>); 31] = [
+pub(in crate::cluster) const RESERVED: [(&str, Option<&str>); 32] = [
     ("POD_NAME", None),
     ("POD_NAMESPACE", None),
     ("POD_IP", None),
@@ -23,6 +26,7 @@ pub(in crate::cluster) const RESERVED: [(&str, Option<&str>); 31] = [
     ("GUBER_K8S_WATCH_MECHANISM", None),
     ("WICKETGATE_DOCUMENT", None),
     ("WICKETGATE_DOCUMENT_DIR", None),
+    ("WICKETGATE_CREDENTIALS", None),
     ("GUBER_CACHE_SIZE", Some("spec.capacity")),
     ("WICKETGATE_HASH", Some("spec.hash")),
     ("WICKETGATE_TIME_ZONE", Some("spec.timeZone")),
@@ -68,6 +72,8 @@ fn place(cluster: &ValidatedCluster) -> Vec<EnvVar> {
         is("GUBER_K8S_WATCH_MECHANISM", &"endpointslices"),
         is("WICKETGATE_DOCUMENT", &cluster.name.document()),
         is("WICKETGATE_DOCUMENT_DIR", &pod::DOCUMENT_DIR),
+        // Whether it is there or not: a policy that comes to need it restarts no pod.
+        is("WICKETGATE_CREDENTIALS", &secret_name(cluster.name.as_str())),
     ]
 }
 

@@ -14,12 +14,17 @@ use k8s_openapi::{
 
 use super::{super::validate::ValidatedCluster, metadata, pod, selector};
 
-/// Lets pods of the cluster alone in at the peers' port, and everybody in at each other port that
-/// the pod template declares: a container that an overlay adds has its ports there for others.
-pub(super) fn policy(cluster: &ValidatedCluster, template: &PodTemplateSpec) -> NetworkPolicy {
+/// Lets pods of the cluster alone in at the peers' port, and everybody in at each policy's listener and at
+/// each other port that the pod template declares: a container that an overlay adds has its ports there for
+/// others.
+pub(super) fn policy(
+    cluster: &ValidatedCluster,
+    template: &PodTemplateSpec,
+    listeners: &BTreeSet<i32>,
+) -> NetworkPolicy {
     let peer = NetworkPolicyPeer { pod_selector: Some(selector(cluster)), ..NetworkPolicyPeer::default() };
     let rules = vec![
-        NetworkPolicyIngressRule { from: None, ports: Some(open_ports(template)) },
+        NetworkPolicyIngressRule { from: None, ports: Some(open_ports(template, listeners)) },
         NetworkPolicyIngressRule { from: Some(vec![peer]), ports: Some(vec![port("TCP", pod::PEERS)]) },
     ];
     NetworkPolicy {
@@ -34,16 +39,17 @@ pub(super) fn policy(cluster: &ValidatedCluster, template: &PodTemplateSpec) -> 
     }
 }
 
-fn open_ports(template: &PodTemplateSpec) -> Vec<NetworkPolicyPort> {
+fn open_ports(template: &PodTemplateSpec, listeners: &BTreeSet<i32>) -> Vec<NetworkPolicyPort> {
     let spec = template.spec.iter();
     let containers =
         spec.flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
-    let declared: BTreeSet<(i32, &str)> = containers
+    let mut open: BTreeSet<(i32, &str)> = containers
         .flat_map(|container| container.ports.iter().flatten())
         .filter(|port| port.container_port != pod::PEERS)
         .map(|port| (port.container_port, port.protocol.as_deref().unwrap_or("TCP")))
         .collect();
-    declared.into_iter().map(|(number, protocol)| port(protocol, number)).collect()
+    open.extend(listeners.iter().filter(|number| **number != pod::PEERS).map(|number| (*number, "TCP")));
+    open.into_iter().map(|(number, protocol)| port(protocol, number)).collect()
 }
 
 fn port(protocol: &str, number: i32) -> NetworkPolicyPort {

@@ -1,6 +1,6 @@
 //! Objects as they are sent.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::{
@@ -38,13 +38,20 @@ impl Named {
 }
 
 /// An object, ready to be applied: the body has all of it and nothing that others own.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Prepared {
     /// Where it goes.
     pub target: Named,
     /// What is sent, `apiVersion` and `kind` included.
     pub body: Value,
     hash: u64,
+}
+
+// The body may be a Secret's.
+impl Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("target", &self.target).finish_non_exhaustive()
+    }
 }
 
 impl Prepared {

@@ -1,6 +1,6 @@
 //! Who the pods are towards the API server, and the least with which they work.
 
-use crds::part::MAX_PARTS;
+use crds::{credentials::secret_name, part::MAX_PARTS};
 use k8s_openapi::api::{
     core::v1::{PodTemplateSpec, ServiceAccount},
     rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject},
@@ -21,17 +21,22 @@ pub(super) fn service_account(cluster: &ValidatedCluster) -> ServiceAccount {
     }
 }
 
-/// What they may read: the parts of their own document, and where the pods of their ring are.
+/// What they may read: the parts of their own document, what their policies need of Secrets, where the pods
+/// of their ring are, and the Services and endpoints that policies name.
 pub(super) fn role(cluster: &ValidatedCluster) -> Role {
     let parts = (0..MAX_PARTS).map(|index| cluster.name.document_part(index)).collect();
-    Role {
-        metadata: metadata(cluster, cluster.name.as_str()),
-        rules: Some(vec![
-            rule("", "configmaps", Some(parts)),
-            // Their names are made up as they come, so that they cannot be told one by one.
-            rule("discovery.k8s.io", "endpointslices", None),
-        ]),
+    let mut rules = vec![
+        rule("", "configmaps", Some(parts)),
+        // Their names are made up as they come, so that they cannot be told one by one.
+        rule("discovery.k8s.io", "endpointslices", None),
+        // Which of a Service's ports is which on its pods; policies name Services as they please.
+        rule("", "services", None),
+    ];
+    // Kubernetes lets nobody grant what he does not hold.
+    if cluster.credentials {
+        rules.push(rule("", "secrets", Some(vec![secret_name(cluster.name.as_str())])));
     }
+    Role { metadata: metadata(cluster, cluster.name.as_str()), rules: Some(rules) }
 }
 
 /// Gives the role to the account that the pods run under, which an overlay may have changed.

@@ -1,5 +1,7 @@
 //! The two Services: clients' and the ring's.
 
+use std::collections::BTreeSet;
+
 use crds::cluster::ServiceType;
 use k8s_openapi::{
     api::core::v1::{Service, ServicePort, ServiceSpec},
@@ -8,18 +10,20 @@ use k8s_openapi::{
 use kube::core::ObjectMeta;
 
 use super::{super::validate::ValidatedCluster, metadata, pod};
-use crate::names::{GRPC_PORT, HTTP_PORT, PEERS_PORT};
+use crate::names::{GRPC_PORT, HTTP_PORT, LISTENER_PORT, PEERS_PORT};
 
-/// What clients talk to.
-pub(super) fn clients(cluster: &ValidatedCluster) -> Service {
+/// What clients talk to: the limits' ports, and a port for the listener of each policy.
+pub(super) fn clients(cluster: &ValidatedCluster, listeners: &BTreeSet<i32>) -> Service {
     let wanted = &cluster.service;
+    let mut ports = vec![port(GRPC_PORT, wanted.grpc_port), port(HTTP_PORT, wanted.http_port)];
+    ports.extend(listeners.iter().map(|number| listener(*number)));
     let annotations = (!wanted.annotations.is_empty()).then(|| wanted.annotations.clone());
     Service {
         metadata: ObjectMeta { annotations, ..metadata(cluster, cluster.name.as_str()) },
         spec: Some(ServiceSpec {
             type_: Some(service_type(wanted.type_).to_owned()),
             selector: Some(cluster.name.selector_labels()),
-            ports: Some(vec![port(GRPC_PORT, wanted.grpc_port), port(HTTP_PORT, wanted.http_port)]),
+            ports: Some(ports),
             ..ServiceSpec::default()
         }),
         status: None,
@@ -51,6 +55,14 @@ fn port(name: &str, number: i32) -> ServicePort {
         protocol: Some("TCP".to_owned()),
         target_port: Some(IntOrString::String(name.to_owned())),
         ..ServicePort::default()
+    }
+}
+
+/// A port that leads to the same number on the pods, which their template does not name.
+fn listener(number: i32) -> ServicePort {
+    ServicePort {
+        target_port: Some(IntOrString::Int(number)),
+        ..port(&format!("{LISTENER_PORT}{number}"), number)
     }
 }
 

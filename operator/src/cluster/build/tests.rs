@@ -88,7 +88,7 @@ fn pods_come_after_what_they_need() {
 #[test]
 fn every_child_is_the_clusters_own() {
     let cluster = checked(full());
-    for prepared in build(&cluster, None).prepare().unwrap() {
+    for prepared in build(&cluster, None, &BTreeSet::new()).prepare().unwrap() {
         let metadata = &prepared.body["metadata"];
         let kind = &prepared.target.resource.kind;
         assert_eq!(prepared.body["kind"], json!(kind));
@@ -109,7 +109,7 @@ fn children_of_the_longest_name_fit() {
     let mut long = crate::cluster::fixture::cluster(json!({}));
     long.metadata.name = Some("a".repeat(52));
     let cluster = crate::cluster::validate::validate(&long, &crate::cluster::fixture::environment()).unwrap();
-    for prepared in build(&cluster, None).prepare().unwrap() {
+    for prepared in build(&cluster, None, &BTreeSet::new()).prepare().unwrap() {
         // Services are labels of a domain name, and have the tightest bound of all.
         assert!(prepared.target.name.len() <= 63, "{}", prepared.target.name);
         for (key, value) in prepared.body["metadata"]["labels"].as_object().unwrap() {
@@ -131,13 +131,45 @@ fn what_is_not_asked_for_must_not_be_there() {
 }
 
 #[test]
+fn policies_open_ports_and_touch_no_pod() {
+    let cluster = checked(full());
+    let before = build(&cluster, None, &BTreeSet::new());
+    let after = build(&cluster, None, &BTreeSet::from([8443, 8080]));
+    assert_eq!(before.stateful_set, after.stateful_set);
+    assert_eq!((&before.role, &before.peers_service), (&after.role, &after.peers_service));
+    let ports = serde_json::to_value(after.service.spec.unwrap().ports).unwrap();
+    assert_eq!(
+        ports.as_array().unwrap()[2..],
+        [
+            json!({"name": "bp-8080", "port": 8080, "protocol": "TCP", "targetPort": 8080}),
+            json!({"name": "bp-8443", "port": 8443, "protocol": "TCP", "targetPort": 8443}),
+        ]
+    );
+    let open = |resources: &NetworkPolicy| -> Vec<String> {
+        let rule = &resources.spec.as_ref().unwrap().ingress.as_ref().unwrap()[0];
+        rule.ports.iter().flatten().map(|port| format!("{:?}", port.port)).collect()
+    };
+    let (before, after) = (open(&before.network_policy), open(&after.network_policy));
+    let opened: Vec<_> = after.iter().filter(|port| !before.contains(port)).collect();
+    assert_eq!(opened, ["Some(Int(8080))", "Some(Int(8443))"]);
+}
+
+#[test]
+fn the_ports_that_no_policy_may_have_are_the_pods_own() {
+    let mut own = crds::fold::POD_PORTS;
+    own.sort_unstable();
+    assert_eq!(own, [pod::HTTP, pod::GRPC, pod::PEERS]);
+}
+
+#[test]
 fn without_its_kind_a_service_monitor_is_not_made_and_not_wanted() {
     let environment = crate::cluster::validate::Environment {
         service_monitor: false,
         ..crate::cluster::fixture::environment()
     };
     let cluster = crate::cluster::fixture::cluster(full());
-    let resources = build(&crate::cluster::validate::validate(&cluster, &environment).unwrap(), None);
+    let resources =
+        build(&crate::cluster::validate::validate(&cluster, &environment).unwrap(), None, &BTreeSet::new());
     assert_eq!(resources.service_monitor, None);
     let absent: Vec<_> = resources.absent.iter().map(|named| named.resource.kind.as_str()).collect();
     assert_eq!(absent, ["ServiceMonitor"]);
@@ -156,8 +188,11 @@ fn equal_bodies_have_equal_hashes_and_others_have_not() {
 #[test]
 fn replicas_are_rendered_only_where_they_are_ours() {
     let cluster = checked(full());
-    let replicas =
-        |replicas| build(&cluster, replicas).prepare().unwrap()[7].body["spec"].get("replicas").cloned();
+    let replicas = |replicas| {
+        build(&cluster, replicas, &BTreeSet::new()).prepare().unwrap()[7].body["spec"]
+            .get("replicas")
+            .cloned()
+    };
     assert_eq!(replicas(cluster.replicas(false)), Some(json!(3)));
     assert_eq!(replicas(cluster.replicas(true)), None);
 }

@@ -95,6 +95,8 @@ fn what_cannot_be_read_is_told_behind_the_originals_words() {
     let path = std::path::Path::new("/nowhere/at-all.yaml");
     let text = read(path).unwrap_err().to_string();
     assert!(text.starts_with("error opening config file: open /nowhere/at-all.yaml: "), "{text}");
+    let text = read(std::path::Path::new("/dev/zero")).unwrap_err().to_string();
+    assert!(text.starts_with("error decoding YAML: /dev/zero is larger than the 1048576 bytes"), "{text}");
     for bad in [
         "",
         "# nothing\n",

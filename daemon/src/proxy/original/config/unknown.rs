@@ -11,16 +11,16 @@ use crate::settings::distance;
 #[derive(Debug)]
 pub enum Shape {
     /// Keys, in their order.
-    Map(Vec<(String, Shape)>),
+    Map(Vec<(String, Self)>),
     /// Items.
-    List(Vec<Shape>),
+    List(Vec<Self>),
     /// Anything else.
     Leaf,
 }
 
 /// What is known below a key.
 enum Known {
-    Map(&'static [(&'static str, Known)]),
+    Map(&'static [(&'static str, Self)]),
     Leaf,
 }
 

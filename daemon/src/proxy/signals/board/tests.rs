@@ -98,7 +98,10 @@ fn every_outcome_has_its_meaning() {
         bad(&series(&["-90"]), true),
         "backpressure query (sum(throughput)) must have non-negative value: -90.000000"
     );
-    assert!(bad(&series(&[]), true).starts_with("backpressure query must return a value, but its answer is empty"));
+    assert!(
+        bad(&series(&[]), true)
+            .starts_with("backpressure query must return a value, but its answer is empty")
+    );
     assert!(bad(&series(&["NaN"]), true).contains("must return a number, not NaN"));
     assert!(bad(scalar, false).contains("returns a scalar, and the signal has no thresholds"));
     assert!(bad(r#"{"resultType":"matrix","result":[]}"#, true).ends_with("not a range vector"));
@@ -139,7 +142,8 @@ fn a_hot_change_keeps_what_is_known_of_the_signals_that_stay() {
     board.heard(&load, &vector(30.0), at(1));
     board.heard(&load, &Err("away".into()), at(2));
     // A signal is put before it, and another window is there.
-    let asks = vec![(Arc::clone(&depth), None), (Arc::clone(&load), Some((at(2), Arc::new(Err("away".into())))))];
+    let asks =
+        vec![(Arc::clone(&depth), None), (Arc::clone(&load), Some((at(2), Arc::new(Err("away".into())))))];
     let other = wide();
     let both = plan(&[("depth", "depth", true), ("load", QUERY, true)]);
     let news = board.follow(&policy("a"), &both, asks, vec![Arc::clone(&other)], at(5));
@@ -165,6 +169,9 @@ fn who_comes_later_gets_what_is_known_with_its_age() {
     let plan = plan(&[("mine", QUERY, true)]);
     board.follow(&policy("b"), &plan, vec![(Arc::clone(&load), Some(last))], Vec::new(), at(4));
     let report = board.reports(&policy("b"), at(4)).remove(0);
-    assert_eq!((report.value, report.age), (Some(Decimal::from_integer(100)), Some(GoDuration::from_secs(3))));
+    assert_eq!(
+        (report.value, report.age),
+        (Some(Decimal::from_integer(100)), Some(GoDuration::from_secs(3)))
+    );
     assert_eq!(board.pressure(&policy("b"), at(4)), Pressure { allowance: 0.0, firing: true });
 }

@@ -72,7 +72,9 @@ fn authorization(
     };
     let (text, what) = match auth {
         Auth::None => match &base.login {
-            Some((name, password)) => (basic(name, password), "the name and password of the address".to_owned()),
+            Some((name, password)) => {
+                (basic(name, password), "the name and password of the address".to_owned())
+            }
             None => return Ok(None),
         },
         Auth::Bearer(key) => {

@@ -10,7 +10,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
 
-const GOOD: &str = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"90"]}]}}"#;
+const GOOD: &str =
+    r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"90"]}]}}"#;
 
 /// A server that writes the same bytes to every question, and what it was asked.
 struct Stub {
@@ -32,12 +33,7 @@ impl Stub {
         Self::with(TcpListener::bind("127.0.0.1:0").await.unwrap(), text.into(), then, None)
     }
 
-    fn with(
-        listener: TcpListener,
-        text: String,
-        then: Then,
-        tls: Option<tokio_rustls::TlsAcceptor>,
-    ) -> Self {
+    fn with(listener: TcpListener, text: String, then: Then, tls: Option<tokio_rustls::TlsAcceptor>) -> Self {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (send, asked) = mpsc::unbounded_channel();
         let task = async move {
@@ -137,15 +133,14 @@ async fn failures_have_the_originals_texts_and_say_more() {
         failure(&http("400 Bad Request", refused)).await,
         "unexpected status code: 400: bad_data: parse error: no  number"
     );
-    assert_eq!(
-        failure(&http("200 OK", refused)).await,
-        "decode response: bad_data: parse error: no  number"
-    );
+    assert_eq!(failure(&http("200 OK", refused)).await, "decode response: bad_data: parse error: no  number");
     assert_eq!(
         failure(&http("401 Unauthorized", "no")).await,
         "unexpected status code: 401: the server wants to know who asks"
     );
-    assert!(failure(&http("404 Not Found", "")).await.starts_with("unexpected status code: 404: /api/v1/query"));
+    assert!(
+        failure(&http("404 Not Found", "")).await.starts_with("unexpected status code: 404: /api/v1/query")
+    );
     let moved = "HTTP/1.1 302 Found\r\nLocation: http://me:pass@other/x?token=1\r\nContent-Length: 0\r\n\r\n";
     assert_eq!(
         failure(moved).await,
@@ -191,10 +186,9 @@ async fn we_say_who_we_are_and_no_text_shows_it() {
     let known = secrets(&[("token", "hunter2\n"), ("username", "me"), ("password", "correct horse")]);
     let bearer = Auth::Bearer(key("token"));
     let basic = Auth::Basic { username: key("username"), password: key("password") };
-    for (auth, header, secret) in [
-        (bearer, "Bearer hunter2", "hunter2"),
-        (basic, "Basic bWU6Y29ycmVjdCBob3JzZQ==", "correct horse"),
-    ] {
+    for (auth, header, secret) in
+        [(bearer, "Bearer hunter2", "hunter2"), (basic, "Basic bWU6Y29ycmVjdCBob3JzZQ==", "correct horse")]
+    {
         // A server that says what it was told.
         let body = format!(r#"{{"status":"error","error":"go away with {secret} and {header}"}}"#);
         let mut stub = Stub::new(http("403 Forbidden", &body), Then::Close).await;
@@ -275,7 +269,10 @@ async fn an_authority_from_a_secret_is_trusted_as_soon_as_it_is_there() {
     assert_eq!(server.ask("up").await, Ok(Answered::Vector(vec![90.0])));
     // Nobody's certificates, or the system's, do not sign for this server.
     let text = ask(&prometheus(&url), &known).await.unwrap_err();
-    assert!(text.starts_with("execute request: ") || text.contains("no certificates of authorities"), "{text}");
+    assert!(
+        text.starts_with("execute request: ") || text.contains("no certificates of authorities"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

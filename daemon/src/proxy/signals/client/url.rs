@@ -31,13 +31,16 @@ pub(super) enum UrlError {
 impl Base {
     /// Reads the address of a server: with or without a path, slashes at its end or `/api/v1/query`.
     pub(super) fn parse(url: &str) -> Result<Self, UrlError> {
-        let uri: Uri = url.parse().map_err(|error: http::uri::InvalidUri| UrlError::Syntax(error.to_string()))?;
+        let uri: Uri =
+            url.parse().map_err(|error: http::uri::InvalidUri| UrlError::Syntax(error.to_string()))?;
         let scheme = uri.scheme_str().unwrap_or_default();
         let (Some(authority), Some(_)) = (uri.authority(), uri.host().filter(|host| !host.is_empty())) else {
             return Err(UrlError::Syntax("it names no host".to_owned()));
         };
-        if !matches!(scheme, "http" | "https") {
-            return Err(UrlError::Scheme(scheme.to_owned()));
+        match scheme {
+            "http" | "https" => {}
+            "" => return Err(UrlError::Syntax("it names no scheme".to_owned())),
+            _ => return Err(UrlError::Scheme(scheme.to_owned())),
         }
         if uri.query().is_some() {
             return Err(UrlError::Query);
@@ -72,7 +75,12 @@ pub(super) fn shown(url: &str) -> String {
             let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
             format!("{}://{host}{}", uri.scheme_str().unwrap_or_default(), uri.path())
         }
-        None => url.split(['?', '#']).next().filter(|path| path.starts_with('/')).unwrap_or("elsewhere").to_owned(),
+        None => url
+            .split(['?', '#'])
+            .next()
+            .filter(|path| path.starts_with('/'))
+            .unwrap_or("elsewhere")
+            .to_owned(),
     }
 }
 

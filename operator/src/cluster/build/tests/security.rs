@@ -81,6 +81,8 @@ fn the_role_is_the_least_that_works() {
         json!([
             {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": parts, "verbs": ["get", "list", "watch"]},
             {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["main-credentials"], "verbs": ["get", "list", "watch"]},
         ])
     );
     assert_eq!(resources.service_account.automount_service_account_token, Some(false));
@@ -88,6 +90,16 @@ fn the_role_is_the_least_that_works() {
         serde_json::to_value(resources.role_binding.subjects).unwrap(),
         json!([{"kind": "ServiceAccount", "name": "main", "namespace": "edge"}])
     );
+}
+
+#[test]
+fn an_operator_that_reads_no_secrets_grants_none() {
+    let environment =
+        crate::cluster::validate::Environment { secrets: false, ..crate::cluster::fixture::environment() };
+    let cluster = crate::cluster::fixture::cluster(json!({}));
+    let cluster = crate::cluster::validate::validate(&cluster, &environment).unwrap();
+    let role = build(&cluster, None, &BTreeSet::new()).role;
+    assert!(!serde_json::to_string(&role.rules).unwrap().contains("secrets"));
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn parts(spec: Value, limits: usize) -> Vec<k8s_openapi::api::core::v1::ConfigMa
 #[test]
 fn limits_travel_without_the_template() {
     let checked = checked(json!({}));
-    let before = build(&checked, Some(3));
+    let before = build(&checked, Some(3), &BTreeSet::new());
     let mut seen = Vec::new();
     for limits in [0, 1, 5_000] {
         let parts = parts(json!({}), limits);
@@ -105,7 +105,7 @@ fn limits_travel_without_the_template() {
             assert_eq!(part.data.as_ref().unwrap()["parts"], parts.len().to_string());
         }
         assert_eq!(surplus_parts(&identity(), parts.len()).len(), MAX_PARTS - parts.len());
-        assert_eq!(build(&checked, Some(3)), before);
+        assert_eq!(build(&checked, Some(3), &BTreeSet::new()), before);
     }
     assert!(seen[2] > seen[1], "{seen:?}");
 }

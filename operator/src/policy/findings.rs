@@ -1,0 +1,90 @@
+//! What the conditions SignalsHealthy and Throttling say. Pure.
+
+use crds::{
+    backpressure::{BackpressurePolicySpec, OnSignalLoss, Signal},
+    condition::{ConditionType, Reason},
+    decimal::Decimal,
+};
+
+use super::measured::{Measured, SignalMeasured};
+use crate::conditions::{Finding, Truth};
+
+/// Whether every signal has a fresh value on every pod that has told of it.
+pub(super) fn signals_healthy(spec: &BackpressurePolicySpec, measured: Option<&Measured>) -> Finding {
+    let kind = ConditionType::SignalsHealthy;
+    if spec.signals.is_empty() {
+        return Finding::new(kind, true, Reason::NoSignals, "the policy has no signals");
+    }
+    let Some(measured) = measured else {
+        let message = "no ready pod has told of its signals yet";
+        return Finding::new(kind, Truth::Unknown, Reason::Pending, message);
+    };
+    let faulty = || measured.signals.iter().filter_map(|signal| Some((&signal.name, signal.fault.as_ref()?)));
+    if faulty().next().is_some() {
+        let lost = faulty().any(|(_, fault)| fault.lost);
+        let reason = if lost { Reason::SignalLost } else { Reason::QueryFailed };
+        let faults: Vec<String> =
+            faulty().map(|(name, fault)| format!("{name} on {}: {}", fault.pod, fault.text())).collect();
+        return Finding::new(kind, false, reason, faults.join("; "));
+    }
+    let silent: Vec<&str> = spec
+        .signals
+        .iter()
+        .filter(|signal| find(measured, signal).is_none_or(|measured| measured.value.is_none()))
+        .map(|signal| signal.name.as_str())
+        .collect();
+    if silent.is_empty() {
+        let message = "every signal has a fresh value on every ready pod";
+        return Finding::new(kind, true, Reason::SignalsFresh, message);
+    }
+    let message = format!("no answer has come yet for {}", silent.join(", "));
+    Finding::new(kind, Truth::Unknown, Reason::Pending, message)
+}
+
+/// Whether a signal cuts a pod's window. `allowance` is the one that the status shows.
+pub(super) fn throttling(
+    spec: &BackpressurePolicySpec,
+    measured: Option<&Measured>,
+    allowance: Option<Decimal>,
+) -> Finding {
+    let kind = ConditionType::Throttling;
+    let Some(measured) = measured else {
+        let message = "no ready pod has told of its window yet";
+        return Finding::new(kind, Truth::Unknown, Reason::Pending, message);
+    };
+    if !measured.throttling {
+        return Finding::new(kind, false, Reason::WindowOpen, "no signal cuts the window");
+    }
+    let mut message = "the window is cut".to_owned();
+    if let Some(allowance) = allowance {
+        message.push_str(&format!(" to {allowance} of its size"));
+    }
+    let by: Vec<&str> = spec
+        .signals
+        .iter()
+        .filter(|signal| find(measured, signal).is_some_and(|measured| cuts(spec, signal, measured)))
+        .map(|signal| signal.name.as_str())
+        .collect();
+    if !by.is_empty() {
+        message.push_str(&format!(", by {}", by.join(", ")));
+    }
+    Finding::new(kind, true, Reason::WindowCut, message)
+}
+
+fn find<'m>(measured: &'m Measured, signal: &Signal) -> Option<&'m SignalMeasured> {
+    measured.signals.iter().find(|measured| measured.name == signal.name)
+}
+
+/// Whether a signal is among those that cut the window.
+fn cuts(spec: &BackpressurePolicySpec, signal: &Signal, measured: &SignalMeasured) -> bool {
+    let lost = measured.fault.as_ref().is_some_and(|fault| fault.lost);
+    let closed =
+        spec.prometheus.as_ref().is_some_and(|prometheus| prometheus.on_signal_loss == OnSignalLoss::Closed);
+    let high = match (measured.cutting, signal.warning) {
+        (Some(value), Some(warning)) => value > warning,
+        // Without thresholds, that there is a value says that it fires.
+        (value, None) => value.is_some(),
+        (None, Some(_)) => false,
+    };
+    high || lost && closed
+}
