@@ -152,11 +152,12 @@ where
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-        () = pulse.stops(idle) => {
+        // A client that never stops talking uses up the task's budget, and a timer wants some.
+        () = tokio::task::unconstrained(pulse.stops(idle)) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = connection => ended,
-                () = pulse.stops(Some(FAREWELL)) => Ok(()),
+                () = tokio::task::unconstrained(pulse.stops(Some(FAREWELL))) => Ok(()),
             }
         }
     };
