@@ -42,7 +42,7 @@ pub fn with_trailers(bytes: impl Into<Bytes>, trailers: HeaderMap) -> Body {
     StreamBody::new(stream::iter(frames)).boxed()
 }
 
-/// So many zeros, in pieces of 64 KiB, of unknown length.
+/// So many zeros, in pieces of 256 KiB, of unknown length.
 pub fn zeros(count: u64) -> Body {
     Zeros(count).map_err(|never: Infallible| match never {}).boxed()
 }
@@ -58,7 +58,7 @@ impl hyper::body::Body for Zeros {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        static PIECE: [u8; 64 << 10] = [0; 64 << 10];
+        static PIECE: [u8; 256 << 10] = [0; 256 << 10];
         let length = self.0.min(PIECE.len() as u64);
         self.0 -= length;
         let piece = Bytes::from_static(&PIECE[..length as usize]);
