@@ -16,6 +16,7 @@ pub mod headers;
 pub mod limits;
 pub mod original;
 pub mod policy;
+pub mod pulse;
 pub mod refusal;
 pub mod route;
 pub mod secrets;

@@ -88,6 +88,11 @@ impl Daemon {
         self.process.ending().is_none()
     }
 
+    /// Bytes of memory that the process has, and the most that it ever had.
+    pub fn memory(&self) -> (u64, u64) {
+        self.process.memory()
+    }
+
     /// Sends it a signal.
     ///
     /// # Panics

@@ -7,8 +7,10 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 pub mod binary;
+pub mod bodies;
 pub mod clock;
 pub mod daemon;
+pub mod frames;
 pub mod framing;
 pub mod grpc;
 pub mod http;
@@ -17,3 +19,6 @@ pub mod launch;
 pub mod logs;
 pub mod ports;
 pub mod process;
+pub mod speak;
+pub mod upstream;
+pub mod wire;

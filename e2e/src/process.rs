@@ -64,6 +64,17 @@ impl Process {
         status
     }
 
+    /// Bytes of memory that it has, and the most that it ever had, as Linux counts them; a child that has
+    /// ended has none.
+    pub fn memory(&self) -> (u64, u64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let kib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0)
+        };
+        (kib("VmRSS:") << 10, kib("VmHWM:") << 10)
+    }
+
     /// Sends it a signal. The shell does it, as the standard library cannot.
     ///
     /// # Panics

@@ -11,6 +11,7 @@ mod kube;
 mod lifecycle;
 mod manifests;
 mod originals;
+mod proxy;
 mod requests;
 mod rings;
 mod streams;

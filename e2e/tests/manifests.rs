@@ -57,7 +57,8 @@ pub(crate) fn limit(name: &str, spec: &[&str]) -> String {
     resource("RateLimit", name, &[&["clusterRef: {name: main}"], spec].concat())
 }
 
-fn resource(kind: &str, name: &str, spec: &[&str]) -> String {
+/// Any resource, its spec given a line each.
+pub(crate) fn resource(kind: &str, name: &str, spec: &[&str]) -> String {
     let mut text = format!(
         "apiVersion: wicketgate.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}, namespace: test}}\nspec:\n"
     );

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::headers::Client;
+use super::pulse::Pulse;
 use super::service::{Door, Live};
 use super::tls::ServerTls;
 use crate::server::{Arrived, Serve};
@@ -36,6 +37,8 @@ const MAX_SEND: usize = 256 << 10;
 const FIRST_WORD: Duration = Duration::from_secs(10);
 /// How often a silent HTTP/2 connection is asked whether it is there.
 const PING: Duration = Duration::from_secs(30);
+/// How long a client that is idle may take to leave when it is asked to.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What serves a policy's connections.
 pub struct Listener {
@@ -67,7 +70,8 @@ impl Listener {
         }
         let client = Arc::new(Client::new(from.ip(), self.tls.is_some()));
         let tunnels = TaskTracker::new();
-        let door = Door { live: Arc::clone(&self.live), client, thread, tunnels: tunnels.clone() };
+        let (live, pulse) = (Arc::clone(&self.live), Arc::default());
+        let door = Door { live, client, thread, pulse, tunnels: tunnels.clone() };
         match &self.tls {
             None => serve(TokioIo::new(stream), door, idle, drain).await,
             Some(tls) => {
@@ -139,6 +143,7 @@ where
         .max_send_buf_size(MAX_SEND)
         .max_header_list_size(MAX_HEAD as u32)
         .keep_alive_interval(PING);
+    let pulse: Arc<Pulse> = Arc::clone(&door.pulse);
     let service = service_fn(move |request| door.clone().answer(request));
     let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
     let ended = tokio::select! {
@@ -146,6 +151,13 @@ where
         () = drain.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
+        }
+        () = pulse.stops(idle) => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = connection => ended,
+                () = pulse.stops(Some(FAREWELL)) => Ok(()),
+            }
         }
     };
     if let Err(error) = ended {

@@ -107,11 +107,11 @@ impl Fleet {
         }
         for (source, running) in before {
             self.asker.forget(&source);
-            running.stop(&self.surroundings);
+            running.stop(&self.surroundings).await;
         }
         // Whatever gives up a port has done so before another takes it.
         for running in after.values_mut() {
-            running.release();
+            running.release().await;
         }
         for running in after.values_mut() {
             running.listen(&self.surroundings).await;

@@ -8,6 +8,7 @@ use engine::aimd::{Outcome, Permit};
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::gate::Gate;
+use super::pulse::Beat;
 use crate::clock;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -28,12 +29,14 @@ pub struct Flight {
     /// What the answer says of the upstream, once all of it has come.
     verdict: Outcome,
     outcome: Outcome,
+    /// What keeps its connection alive.
+    _beat: Beat,
 }
 
 impl Flight {
     /// A request that has just come; the metrics are told of it where it is `observed`.
     #[must_use]
-    pub fn new(gate: Arc<Gate>, route: usize, observed: bool) -> Self {
+    pub fn new(gate: Arc<Gate>, route: usize, observed: bool, beat: Beat) -> Self {
         if observed {
             gate.metrics.active.inc();
         }
@@ -47,6 +50,7 @@ impl Flight {
             status: None,
             verdict: Outcome::Ignored,
             outcome: Outcome::Ignored,
+            _beat: beat,
         }
     }
 

@@ -85,6 +85,9 @@ pub fn check(parts: &request::Parts) -> Result<(), &'static str> {
     if host.is_some_and(|host| host.as_bytes().iter().any(|byte| b" \t/?#@,\\".contains(byte))) {
         return Err("Host is a name or an address, and perhaps a port");
     }
+    if parts.uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err("an address has no user");
+    }
     Ok(())
 }
 
@@ -92,6 +95,10 @@ pub fn check(parts: &request::Parts) -> Result<(), &'static str> {
 #[must_use]
 pub fn upgrade(parts: &request::Parts) -> Option<HeaderValue> {
     if parts.version != Version::HTTP_11 || !lists(&parts.headers, &CONNECTION, b"upgrade") {
+        return None;
+    }
+    // HTTP/2 spoken through a tunnel would pass by all routes and windows.
+    if lists(&parts.headers, &UPGRADE, b"h2c") || lists(&parts.headers, &UPGRADE, b"h2") {
         return None;
     }
     parts.headers.get(UPGRADE).cloned()
@@ -117,10 +124,9 @@ pub fn forward_request(parts: &mut request::Parts, client: &Client, voice: Voice
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-    if !headers.contains_key(HOST)
-        && let Some(host) = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok())
-    {
-        // HTTP/2 has it in the address.
+    if let Some(host) = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        // HTTP/2 has it in the address, and HTTP/1.1 may. There it counts before a header, which could say
+        // something else.
         headers.insert(HOST, host);
     }
     append(headers, X_FORWARDED_FOR, b", ", &client.address_text);
@@ -258,11 +264,24 @@ mod tests {
     }
 
     #[test]
+    fn an_address_counts_before_a_host() {
+        let mut parts = parts(&[("host", "b.example")]);
+        parts.uri = "http://a.example:81/x".parse().unwrap();
+        assert_eq!(check(&parts), Ok(()));
+        forward_request(&mut parts, &Client::new("10.0.0.1".parse().unwrap(), false), Voice::Declared);
+        assert_eq!(parts.headers["host"], "a.example:81");
+        assert_eq!(parts.headers["x-forwarded-host"], "a.example:81");
+        parts.uri = "http://me@a.example/".parse().unwrap();
+        assert!(check(&parts).is_err());
+    }
+
+    #[test]
     fn an_upgrade_is_asked_for_by_both_headers() {
         let asked = |headers: &[(&str, &str)]| upgrade(&parts(headers)).is_some();
         assert!(asked(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]));
         assert!(!asked(&[("upgrade", "websocket")]));
         assert!(!asked(&[("connection", "upgrade")]));
+        assert!(!asked(&[("connection", "upgrade"), ("upgrade", "websocket, H2C")]));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::gate::{Gate, Stop};
 use super::headers::{self, Client};
 use super::limits::LimitReply;
 use super::policy::Voice;
+use super::pulse::Pulse;
 use super::refusal::{Fault, is_grpc};
 use super::route::{Action, Fixed};
 use super::upstream::{Lease, Pool, UpstreamError};
@@ -42,6 +43,8 @@ pub struct Door {
     pub client: Arc<Client>,
     /// The thread that the connection lives on.
     pub thread: usize,
+    /// What the connection has to do.
+    pub pulse: Arc<Pulse>,
     /// What goes on after the connection has gone over to another protocol.
     pub tunnels: TaskTracker,
 }
@@ -52,6 +55,8 @@ enum Failed {
     Upstream(UpstreamError),
     Body(BodyError),
     Deadline,
+    /// The upstream went over to another protocol that this client cannot speak.
+    Switched,
 }
 
 impl Door {
@@ -64,7 +69,7 @@ impl Door {
         let (grpc, voice) = (is_grpc(&parts.headers), policy.voice);
         // throttle-proxy observes what it protects, and nothing else.
         let observed = voice == Voice::Declared || matches!(action, Action::Protect(_));
-        let mut flight = Flight::new(Arc::clone(&live.gate), route, observed);
+        let mut flight = Flight::new(Arc::clone(&live.gate), route, observed, self.pulse.beat());
         if let Err(why) = checked(&parts) {
             let fault = Fault::BadRequest(format!("the request is refused: {why}"));
             live.gate.count(route, &Stop::Fault(fault.clone()));
@@ -129,6 +134,10 @@ impl Door {
                 () = deadline.as_mut() => return Err(Failed::Deadline),
             },
         };
+        let asked = upgrade.as_ref().is_some_and(|upgrade| upgrade.protocol.is_some());
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS && !asked {
+            return Err(Failed::Switched);
+        }
         flight.answered(response.status(), response.headers());
         Ok(Answer { response, lease, limit, upgrade, deadline })
     }
@@ -258,6 +267,10 @@ fn reply(
             Fault::Deadline
         }
         Failed::Upstream(error) => upstream_fault(gate, flight, &error),
+        Failed::Switched => {
+            flight.failed();
+            Fault::Upstream("the upstream went over to a protocol that nobody asked for".to_owned())
+        }
     };
     let reply = fault.reply(grpc, voice);
     (Stop::Fault(fault), reply)

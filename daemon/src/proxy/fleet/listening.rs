@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::Surroundings;
 use crate::proxy::connection;
@@ -28,6 +29,8 @@ pub(super) struct Listening {
     pub(super) plan: Listener,
     closed: CancellationToken,
     state: Arc<Mutex<State>>,
+    /// What holds the port, or tries to.
+    holding: TaskTracker,
 }
 
 #[derive(Debug, Default)]
@@ -45,26 +48,35 @@ impl Listening {
     ) -> Self {
         let closed = surroundings.drain.child_token();
         let state = Arc::new(Mutex::new(State::default()));
-        let listening = Self { plan: plan.clone(), closed: closed.clone(), state: Arc::clone(&state) };
+        let holding = TaskTracker::new();
+        let listening = Self {
+            plan: plan.clone(),
+            closed: closed.clone(),
+            state: Arc::clone(&state),
+            holding: holding.clone(),
+        };
         let attempt = Attempt {
             plan: plan.clone(),
             live: Arc::clone(live),
             surroundings: surroundings.clone(),
             closed,
             state,
+            holding: holding.clone(),
         };
         if let Some(opened) = attempt.open().await {
             attempt.accept(opened);
         } else {
             let tasks = surroundings.tasks.clone();
-            tasks.spawn(attempt.persist());
+            tasks.spawn(holding.track_future(attempt.persist()));
         }
         listening
     }
 
-    /// Accepts no more; who is connected is asked to leave when answered.
-    pub(super) fn close(self) {
+    /// Accepts no more; who is connected is asked to leave when answered. Returns when the port is free.
+    pub(super) async fn close(self) {
         self.closed.cancel();
+        self.holding.close();
+        self.holding.wait().await;
     }
 
     pub(super) fn problem(&self) -> Option<String> {
@@ -83,6 +95,7 @@ struct Attempt {
     surroundings: Surroundings,
     closed: CancellationToken,
     state: Arc<Mutex<State>>,
+    holding: TaskTracker,
 }
 
 impl Attempt {
@@ -132,7 +145,7 @@ impl Attempt {
     }
 
     fn accept(self, (open, tls): (Open, Option<ServerTls>)) {
-        let Self { live, surroundings, closed, state, .. } = self;
+        let Self { live, surroundings, closed, state, holding, .. } = self;
         {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             *state = State { at: Some(open.at), problem: None };
@@ -144,6 +157,7 @@ impl Attempt {
         let serve = Arc::new(connection::Listener::new(live, tls));
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let doors = Arc::clone(&surroundings.doors);
-        surroundings.tasks.spawn(async move { doors.accept(open.listener, serve, places, closed).await });
+        let accept = async move { doors.accept(open.listener, serve, places, closed).await };
+        surroundings.tasks.spawn(holding.track_future(accept));
     }
 }

@@ -86,12 +86,12 @@ impl Running {
     }
 
     /// Closes the listener where the policy wants another.
-    pub(super) fn release(&mut self) {
+    pub(super) async fn release(&mut self) {
         let wanted = self.policy().listener.clone();
         if self.listening.as_ref().is_some_and(|listening| listening.plan != wanted)
             && let Some(listening) = self.listening.take()
         {
-            listening.close();
+            listening.close().await;
         }
     }
 
@@ -104,11 +104,11 @@ impl Running {
     }
 
     /// Ends it: nothing more is accepted, and its metrics are gone.
-    pub(super) fn stop(self, surroundings: &Surroundings) {
+    pub(super) async fn stop(self, surroundings: &Surroundings) {
         let policy = self.policy();
         tracing::info!(policy = %policy.source, "a policy is no longer served");
         if let Some(listening) = self.listening {
-            listening.close();
+            listening.close().await;
         }
         let routes = policy.routes.names().map(AsRef::as_ref);
         surroundings.families.forget(&policy.label(), routes, true);
