@@ -6,6 +6,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
@@ -31,7 +32,15 @@ impl Speaker {
     /// # Panics
     /// When nobody listens there.
     pub async fn one(at: SocketAddr) -> Self {
-        let (sender, driver) = http1::handshake(io(at).await).await.expect("HTTP/1.1");
+        Self::one_over(stream(at).await, at).await
+    }
+
+    /// Speaks HTTP/1.1 over `stream`, with whoever is known as `at`.
+    ///
+    /// # Panics
+    /// When the connection is not open.
+    pub async fn one_over(stream: impl Stream, at: SocketAddr) -> Self {
+        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
         let driver = tokio::spawn(async move {
             let _broken_off = driver.with_upgrades().await;
         });
@@ -43,7 +52,16 @@ impl Speaker {
     /// # Panics
     /// When nobody listens there.
     pub async fn two(at: SocketAddr) -> Self {
-        let (sender, driver) = http2::handshake(TokioExecutor::new(), io(at).await).await.expect("HTTP/2");
+        Self::two_over(stream(at).await, at).await
+    }
+
+    /// Speaks HTTP/2 over `stream`, with whoever is known as `at`.
+    ///
+    /// # Panics
+    /// When the connection is not open.
+    pub async fn two_over(stream: impl Stream, at: SocketAddr) -> Self {
+        let (sender, driver) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2");
         let driver = tokio::spawn(async move {
             let _broken_off = driver.await;
         });
@@ -94,8 +112,13 @@ impl Drop for Speaker {
     }
 }
 
-async fn io(at: SocketAddr) -> TokioIo<TcpStream> {
+async fn stream(at: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(at).await.unwrap_or_else(|error| panic!("connecting to {at}: {error}"));
     stream.set_nodelay(true).expect("a socket's option");
-    TokioIo::new(stream)
+    stream
 }
+
+/// What bytes go over.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}

@@ -7,6 +7,7 @@
 //! | `/count` | 200 with how many bytes the body had, its trailers as headers |
 //! | `/hold` | `held`, once [`Upstream::release`] was called |
 //! | `/early` | `first` at once, `last` after the release |
+//! | `/brief/N` | `hello` after N milliseconds |
 //! | `/zeros/N` | N zeros, of unknown length |
 //! | `/status/N` | that status, without a body |
 //! | `/break` | 10 of the 1000 bytes that were promised |
@@ -31,11 +32,14 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 pub use self::raw::Recorder;
+use crate::speak::Stream;
 
 /// A request as the upstream saw it.
 #[derive(Clone, Debug)]
@@ -77,6 +81,9 @@ struct State {
     open: AtomicUsize,
     /// Bodies that did not end well.
     broken: AtomicUsize,
+    /// Requests whose answer has not begun, and how many these were at the most.
+    now: AtomicUsize,
+    most: AtomicUsize,
     released: watch::Sender<bool>,
 }
 
@@ -86,6 +93,18 @@ impl Upstream {
     /// # Panics
     /// When the system has none.
     pub async fn start() -> Self {
+        Self::speaking(None).await
+    }
+
+    /// Starts one that speaks TLS.
+    ///
+    /// # Panics
+    /// When the system has no port.
+    pub async fn start_tls(config: ServerConfig) -> Self {
+        Self::speaking(Some(TlsAcceptor::from(Arc::new(config)))).await
+    }
+
+    async fn speaking(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let at = listener.local_addr().expect("a bound port's address");
         let state = Arc::new(State {
@@ -93,10 +112,12 @@ impl Upstream {
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             broken: AtomicUsize::new(0),
+            now: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
             released: watch::Sender::new(false),
         });
         let mut task = JoinSet::new();
-        task.spawn(accept(listener, Arc::clone(&state)));
+        task.spawn(accept(listener, tls, Arc::clone(&state)));
         Self { at, state, _task: task }
     }
 
@@ -135,6 +156,11 @@ impl Upstream {
         self.state.broken.load(Ordering::SeqCst)
     }
 
+    /// How many requests at most waited for the beginning of their answers at once.
+    pub fn most(&self) -> usize {
+        self.state.most.load(Ordering::SeqCst)
+    }
+
     /// Lets those go on that wait for it, now and later.
     pub fn release(&self) {
         self.state.released.send_replace(true);
@@ -158,26 +184,29 @@ impl State {
     }
 }
 
-async fn accept(listener: TcpListener, state: Arc<State>) {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<State>) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let connection = state.connections.fetch_add(1, Ordering::SeqCst);
-        connections.spawn(serve(stream, connection, Arc::clone(&state)));
+        let _slow_is_fine = stream.set_nodelay(true);
+        let (tls, state) = (tls.clone(), Arc::clone(&state));
+        connections.spawn(async move {
+            match tls {
+                None => serve(stream, connection, state).await,
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve(stream, connection, state).await;
+                    }
+                }
+            }
+        });
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn serve(stream: TcpStream, connection: usize, state: Arc<State>) {
-    struct Open(Arc<State>);
-    impl Drop for Open {
-        fn drop(&mut self) {
-            self.0.open.fetch_sub(1, Ordering::SeqCst);
-        }
-    }
-    state.open.fetch_add(1, Ordering::SeqCst);
-    let _open = Open(Arc::clone(&state));
-    let _slow_is_fine = stream.set_nodelay(true);
+async fn serve(stream: impl Stream, connection: usize, state: Arc<State>) {
+    let _open = Count::one_more(&state.open);
     let service = service_fn(|request: Request<Incoming>| {
         let state = Arc::clone(&state);
         async move {
@@ -188,10 +217,29 @@ async fn serve(stream: TcpStream, connection: usize, state: Arc<State>) {
                 headers: request.headers().clone(),
                 connection,
             });
+            let (_now, now) = Count::one_more(&state.now);
+            state.most.fetch_max(now, Ordering::SeqCst);
             Ok::<_, Infallible>(answers::answer(request, &state).await)
         }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().max_headers(512);
     let _broken_off = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+}
+
+/// One of those that are counted, until this is dropped.
+struct Count<'a>(&'a AtomicUsize);
+
+impl<'a> Count<'a> {
+    /// Counts one more, and says how many there are with it.
+    fn one_more(count: &'a AtomicUsize) -> (Self, usize) {
+        let now = count.fetch_add(1, Ordering::SeqCst) + 1;
+        (Self(count), now)
+    }
+}
+
+impl Drop for Count<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }

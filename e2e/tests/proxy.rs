@@ -15,4 +15,6 @@ mod routes;
 mod slow;
 mod smuggling;
 mod takeover;
+mod tls;
+mod upstreams;
 mod versions;

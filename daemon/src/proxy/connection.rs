@@ -155,7 +155,8 @@ where
                 Over::Drained => connection.await,
                 Over::Idle => tokio::select! {
                     ended = connection => ended,
-                    () = pulse.stops(Some(FAREWELL)) => Ok(()),
+                    // A client that never stops talking uses up the task's budget, and a timer wants some.
+                    () = tokio::task::unconstrained(pulse.stops(Some(FAREWELL))) => Ok(()),
                 },
             }
         }

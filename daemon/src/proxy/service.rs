@@ -132,7 +132,8 @@ impl Door {
             Some(deadline) => tokio::select! {
                 biased;
                 went = way => went?,
-                () = deadline.as_mut() => return Err(Failed::Deadline),
+                // An upstream that never stops talking uses up the task's budget, and a timer wants some.
+                () = tokio::task::unconstrained(deadline.as_mut()) => return Err(Failed::Deadline),
             },
         };
         let asked = upgrade.as_ref().is_some_and(|upgrade| upgrade.protocol.is_some());

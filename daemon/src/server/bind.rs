@@ -3,9 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::settings::Address;
+
+/// Connections that may wait to be accepted; the system may have a bound below it. A surge that finds no place
+/// in the queue is not refused but left unheard, and tries again a second later, or never.
+const BACKLOG: u32 = 4096;
 
 /// Why a listener could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +38,26 @@ pub struct Open {
     pub at: SocketAddr,
 }
 
+/// Opens a listener as the library does, but for the queue.
+async fn listen(text: &str) -> io::Result<TcpListener> {
+    let mut last = io::Error::from(io::ErrorKind::InvalidInput);
+    for address in tokio::net::lookup_host(text).await? {
+        let opened = || {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            // Connections of the process before this one that are still dying keep nobody from the port.
+            #[cfg(not(windows))]
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(BACKLOG)
+        };
+        match opened() {
+            Ok(listener) => return Ok(listener),
+            Err(cause) => last = cause,
+        }
+    }
+    Err(last)
+}
+
 /// Opens a listener for `what`, whose address `setting` decides.
 ///
 /// # Errors
@@ -41,7 +65,7 @@ pub struct Open {
 pub async fn open(address: &Address, what: &'static str, setting: &'static str) -> Result<Open, BindError> {
     let mut last = io::Error::from(io::ErrorKind::InvalidInput);
     for text in address.bind_texts() {
-        match TcpListener::bind(&text).await.and_then(|listener| {
+        match listen(&text).await.and_then(|listener| {
             let at = listener.local_addr()?;
             Ok(Open { listener, at })
         }) {

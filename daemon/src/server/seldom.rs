@@ -46,7 +46,9 @@ impl<T> Seldom<T> {
     /// Waits for `future`.
     pub(crate) fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
         let flag = Arc::new(Flag { woken: AtomicBool::new(true), task: AtomicWaker::new() });
-        Self { future: Box::pin(future), own: Waker::from(Arc::clone(&flag)), flag, task: None }
+        // A busy neighbour uses up the task's budget, and this must not wait for it.
+        let future = Box::pin(tokio::task::unconstrained(future));
+        Self { future, own: Waker::from(Arc::clone(&flag)), flag, task: None }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -46,6 +47,10 @@ pub(super) async fn answer(mut request: Request<Incoming>, state: &Arc<State>) -
             let mut answer = with("content-type", "application/grpc", empty());
             answer.headers_mut().extend([header("grpc-status", "14"), header("grpc-message", "down")]);
             answer
+        }
+        path if path.starts_with("/brief/") => {
+            tokio::time::sleep(Duration::from_millis(number())).await;
+            Response::new(full("hello"))
         }
         path if path.starts_with("/zeros/") => Response::new(zeros(number())),
         path if path.starts_with("/status/") => {
@@ -117,7 +122,7 @@ fn broken(length: Option<u64>) -> Response<Body> {
     tokio::spawn(async move {
         let _gone = sender.send(Ok(Frame::data(Bytes::from_static(b"0123456789")))).await;
         // The first piece goes out before: hyper sends what it has when it must wait.
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
         let _gone = sender.send(Err("on purpose".into())).await;
     });
     let mut answer = Response::new(body);

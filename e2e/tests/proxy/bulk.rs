@@ -80,10 +80,11 @@ async fn ten_thousand_idle_connections_harm_nobody() {
     let mut proxy = Proxy::before(upstream.at(), &["timeouts: {idle: 5m}"]).await;
     proxy.get("/", &[]).await;
     for (kind, opening) in [("silent", ""), ("answered", "GET / HTTP/1.1\r\nhost: test\r\n\r\n")] {
+        let series = "wicketgate_proxy_connections{policy=\"test/web\"}";
         let (before, _) = proxy.daemon.memory();
         let mut wires = Vec::with_capacity(wanted);
         while wires.len() < wanted {
-            let opened = (0..250.min(wanted - wires.len())).map(async |_| {
+            let opened = (0..500.min(wanted - wires.len())).map(async |_| {
                 let mut wire = Wire::to(proxy.at).await;
                 if !opening.is_empty() {
                     wire.send(opening).await;
@@ -93,9 +94,9 @@ async fn ten_thousand_idle_connections_harm_nobody() {
                 wire
             });
             wires.extend(futures_util::future::join_all(opened).await);
+            // So many wait to be accepted, and no more: the system forgets those who wait in vain.
+            proxy.metric(series, wires.len() as f64).await;
         }
-        let series = "wicketgate_proxy_connections{policy=\"test/web\"}";
-        proxy.metric(series, wanted as f64).await;
         let (now, _) = proxy.daemon.memory();
         println!(
             "e2e: {wanted} {kind} connections cost {} bytes each",

@@ -1,11 +1,13 @@
 //! A daemon with one policy, before an upstream.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use e2e::bodies::{Body, empty};
-use e2e::clock::await_condition;
+use e2e::clock::{PATIENCE, await_condition};
 use e2e::daemon::Daemon;
 use e2e::http::Reply;
+use e2e::launch::Launch;
 use e2e::ports;
 use e2e::wire::{Answer, Wire};
 use http::{Request, StatusCode};
@@ -37,10 +39,19 @@ impl Proxy {
 
     /// These documents beside a cluster; the first is a policy that listens at `at`.
     pub(crate) async fn of(at: SocketAddr, documents: &[&str]) -> Self {
+        Self::launched(at, documents, |launch| launch).await
+    }
+
+    /// The same, started as `how` says.
+    pub(crate) async fn launched(
+        at: SocketAddr,
+        documents: &[&str],
+        how: impl FnOnce(Launch) -> Launch,
+    ) -> Self {
         let manifests = Manifests::new();
         manifests.write("cluster.yaml", &cluster(1, &["drain: {timeout: 10s}"]));
         manifests.write("policy.yaml", &documents.join("---\n"));
-        let daemon = manifests.standalone(1).start().await;
+        let daemon = how(manifests.standalone(1)).start().await;
         Self { daemon, manifests, at }
     }
 
@@ -93,13 +104,17 @@ impl Proxy {
         await_condition(&format!("{expected} in flight"), async || self.in_flight().await == expected).await;
     }
 
-    /// Waits until a series of the policy's, given without its first label, has a value.
+    /// Waits until a series, given with its labels, has a value.
     pub(crate) async fn metric(&self, series: &str, expected: f64) {
         let http = self.daemon.node().http();
-        await_condition(&format!("{series} is {expected}"), async || {
-            http.metric(series).await == Some(expected)
-        })
-        .await;
+        let mut last = None;
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while last != Some(expected) {
+                last = http.metric(series).await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        assert!(waited.await.is_ok(), "{series} is {last:?} and not {expected}");
     }
 
     /// The process lives, nothing in it has panicked, it answers others, and nothing is in flight.
@@ -115,6 +130,7 @@ impl Proxy {
 
     /// The same, and it forwards to a living upstream.
     pub(crate) async fn still_forwards(&mut self) {
+        self.flies(0).await;
         let answer = self.get("/", &[]).await;
         assert_eq!((answer.head.status(), answer.body.as_slice()), (200, b"hello".as_slice()));
         self.is_at_rest().await;

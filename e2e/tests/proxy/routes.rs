@@ -119,3 +119,25 @@ async fn the_first_route_that_matches_counts() {
     proxy.metric("proxymw_request_count{policy=\"test/web\",route=\"mine\"}", 2.0).await;
     proxy.is_at_rest().await;
 }
+
+#[tokio::test]
+async fn cheap_queries_pass_by_a_full_window_with_their_forms_whole() {
+    let upstream = Upstream::start().await;
+    let mut proxy =
+        Proxy::with_window(1, upstream.at(), &["promqlBypass: {enabled: true, horizon: 2h}"]).await;
+    let held = proxy.held().await;
+    let form = |path: &str, form: &str| {
+        let kind = "content-type: application/x-www-form-urlencoded";
+        let length = form.len();
+        format!("POST {path} HTTP/1.1\r\nhost: test\r\n{kind}\r\ncontent-length: {length}\r\n\r\n{form}")
+    };
+    assert_eq!(proxy.get("/api/v1/query?query=up", &[]).await.head.status(), 200);
+    assert_eq!(proxy.ask(&form("/api/v1/query", "query=rate(up%5B5m%5D)&x=1")).await.head.status(), 200);
+    assert_eq!(upstream.seen().pop().unwrap().all("content-length"), ["26"]);
+    for dear in ["query=up+offset+3h", "query=(", ""] {
+        assert_eq!(proxy.ask(&form("/api/v1/query", dear)).await.head.status(), 429, "{dear}");
+    }
+    assert_eq!(proxy.get("/api/v1/labels", &[]).await.head.status(), 429);
+    drop(held);
+    proxy.still_forwards().await;
+}

@@ -144,6 +144,19 @@ async fn connect_is_a_tunnel_through_the_upstream() {
 }
 
 #[tokio::test]
+async fn connect_over_http_2_is_a_bad_request() {
+    let upstream = Upstream::start().await;
+    let mut proxy = Proxy::before(upstream.at(), &[]).await;
+    let mut client = e2e::speak::Speaker::two(proxy.at).await;
+    let request = http::Request::connect("far.example:443").body(e2e::bodies::empty()).unwrap();
+    let answer = client.send(request).await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.headers().get("connection")), (400, None));
+    assert_eq!(client.send(super::harness::get("/")).await.unwrap().status(), 200);
+    drop(client);
+    proxy.is_at_rest().await;
+}
+
+#[tokio::test]
 async fn an_upgrade_to_a_full_window_is_refused() {
     let upstream = Upstream::start().await;
     let mut proxy = Proxy::with_window(1, upstream.at(), &[]).await;

@@ -115,6 +115,7 @@ pub struct Endpoints(Arc<Shared>);
 struct Shared {
     now: ArcSwap<Known>,
     asked: Notify,
+    heard: Notify,
 }
 
 /// What is known, and what is wrong with it.
@@ -122,14 +123,17 @@ struct Shared {
 struct Known {
     list: Vec<Arc<Endpoint>>,
     trouble: Option<String>,
+    /// Whether anything was heard of them yet, good or bad.
+    heard: bool,
 }
 
 impl Endpoints {
     /// None yet, and why.
     #[must_use]
     pub fn none(trouble: &str) -> Self {
-        let known = Known { list: Vec::new(), trouble: Some(trouble.to_owned()) };
-        Self(Arc::new(Shared { now: ArcSwap::from_pointee(known), asked: Notify::new() }))
+        let known = Known { list: Vec::new(), trouble: Some(trouble.to_owned()), heard: false };
+        let (asked, heard) = (Notify::new(), Notify::new());
+        Self(Arc::new(Shared { now: ArcSwap::from_pointee(known), asked, heard }))
     }
 
     /// These.
@@ -153,13 +157,28 @@ impl Endpoints {
         for endpoint in known.into_values() {
             endpoint.gone.store(true, Ordering::Relaxed);
         }
-        self.0.now.store(Arc::new(Known { list, trouble }));
+        self.hear(Known { list, trouble, heard: true });
     }
 
     /// Keeps those that are known, and says what is wrong.
     pub(super) fn keep(&self, trouble: String) {
         let list = self.0.now.load().list.clone();
-        self.0.now.store(Arc::new(Known { list, trouble: Some(trouble) }));
+        self.hear(Known { list, trouble: Some(trouble), heard: true });
+    }
+
+    fn hear(&self, known: Known) {
+        self.0.now.store(Arc::new(known));
+        self.0.heard.notify_waiters();
+    }
+
+    /// Waits until something is heard of them for the first time.
+    pub(super) async fn heard(&self) {
+        let mut heard = std::pin::pin!(self.0.heard.notified());
+        // What is heard from here on wakes it.
+        heard.as_mut().enable();
+        if !self.0.now.load().heard {
+            heard.await;
+        }
     }
 
     /// All of them.

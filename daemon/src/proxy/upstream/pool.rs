@@ -119,7 +119,10 @@ impl<B: Outgoing> Pool<B> {
     /// Whether it is new.
     async fn link(&self, alpn: Alpn) -> Result<(Link<B>, bool), UpstreamError> {
         let mut tried: Vec<SocketAddr> = Vec::new();
-        let mut endpoint = self.0.pick(&tried).ok_or_else(|| self.0.nobody())?;
+        let mut endpoint = match self.0.pick(&tried) {
+            Some(endpoint) => endpoint,
+            None => Box::pin(self.0.first()).await?,
+        };
         loop {
             let error = match self.0.link(alpn, &endpoint).await {
                 Err(error) if error.is_of_endpoint() => error,
@@ -170,6 +173,18 @@ impl<B: Outgoing> Inner<B> {
     fn pick(&self, tried: &[SocketAddr]) -> Option<Arc<Endpoint>> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         self.backend.endpoints.pick(self.backend.balance, turn, tried)
+    }
+
+    /// The one whose turn it is where none is known: whoever has just started, or has another upstream now,
+    /// waits for the first word of it, as long as connecting may take.
+    async fn first(&self) -> Result<Arc<Endpoint>, UpstreamError> {
+        let heard = self.backend.endpoints.heard();
+        match self.backend.connect_timeout {
+            // What was not heard in time is told as what is known.
+            Some(timeout) => tokio::time::timeout(timeout, heard).await.unwrap_or_default(),
+            None => heard.await,
+        }
+        self.pick(&[]).ok_or_else(|| self.nobody())
     }
 
     fn nobody(&self) -> UpstreamError {
