@@ -8,7 +8,7 @@ CARGO ?= cargo
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
 
-demo: ## build, declare limits from examples/quickstart.yaml, and watch one admit and refuse
+demo: ## build, watch a declared limit admit and refuse, and a window close and open
 	@hack/deps
 	@hack/demo
 

@@ -69,7 +69,7 @@ impl Door {
         let (grpc, voice) = (is_grpc(&parts.headers), policy.voice);
         // throttle-proxy observes what it protects, and nothing else.
         let observed = voice == Voice::Declared || matches!(action, Action::Protect(_));
-        let mut flight = Flight::new(Arc::clone(&live.gate), route, observed, self.pulse.beat());
+        let mut flight = Flight::new(Arc::clone(&live.gate), route, observed, Some(self.pulse.beat()));
         if let Err(why) = checked(&parts, known) {
             let fault = Fault::BadRequest(format!("the request is refused: {why}"));
             live.gate.count(route, &Stop::Fault(fault.clone()));
