@@ -3,12 +3,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help demo kube-demo kube-down test deps fmt clippy unit chart e2e generate images testbed testbed-down bench bench-proxy loom fuzz deny
+.PHONY: help demo kube-demo kube-down test deps fmt clippy unit chart e2e generate images testbed testbed-down bench bench-proxy loom soak fuzz deny
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
 
-demo: ## build, declare limits from examples/quickstart.yaml, and watch one admit and refuse
+demo: ## build, watch a declared limit admit and refuse, and a window close and open
 	@hack/deps
 	@hack/demo
 
@@ -67,6 +67,12 @@ bench-proxy: ## measure the proxy alone, beside nginx and Envoy (minutes)
 
 loom: ## every interleaving of two threads on the window's way in and out
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --locked -p wicketgate-engine --test loom --release
+
+soak: ## mixed traffic through the proxy for SOAK_SECONDS (600), while its policy changes: nothing is left behind
+	@hack/deps
+	$(CARGO) build --locked --release -p wicketgate-daemon --bin wicketgated
+	SOAK_SECONDS=$${SOAK_SECONDS:-600} WICKETGATED=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/wicketgated \
+		$(CARGO) test --locked -p wicketgate-e2e --test main -- --nocapture proxy::soak
 
 fuzz: ## fuzz the wire, the engine and the proxy's heads for FUZZ_SECONDS each (needs nightly and cargo-fuzz)
 	cd daemon/fuzz && for target in wire_decode engine_ops proxy_heads; do \

@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod flight;
 pub mod gate;
 pub mod headers;
+pub mod layer;
 pub mod limits;
 pub mod original;
 pub mod policy;

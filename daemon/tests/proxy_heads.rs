@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use regex::bytes::Regex;
-use wicketgate_daemon::proxy::headers::{self, Client};
+use wicketgate_daemon::proxy::headers::{self, Client, Known};
 use wicketgate_daemon::proxy::policy::Voice;
 use wicketgate_daemon::proxy::route::{Action, HeaderRule, PathRule, Route, Routes, ValueRule, plain};
 
@@ -22,12 +22,13 @@ pub(crate) fn proxy_heads(bytes: &[u8]) {
         assert_eq!(action, Action::Deny, "{path} got past its route");
     }
     // What is refused is not passed on; what is passed on is of the next hop alone.
-    if headers::check(&parts).is_err() {
+    let known = Known::of(&parts.headers);
+    if headers::check(&parts, known).is_err() {
         return;
     }
-    let _ = headers::upgrade(&parts);
+    let _ = headers::upgrade(&parts, known);
     let client = Client::new(IpAddr::V4(Ipv4Addr::LOCALHOST), false);
-    headers::forward_request(&mut parts, &client, Voice::Declared);
+    headers::forward_request(&mut parts, known, &client, Voice::Declared);
     of_next_hop(&parts.headers);
     headers::forward_response(&mut parts.headers);
 }

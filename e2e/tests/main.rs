@@ -14,5 +14,6 @@ mod originals;
 mod proxy;
 mod requests;
 mod rings;
+mod scenario;
 mod streams;
 mod throttle_proxy;

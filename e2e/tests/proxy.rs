@@ -14,6 +14,7 @@ mod refusals;
 mod routes;
 mod slow;
 mod smuggling;
+mod soak;
 mod takeover;
 mod tls;
 mod upstreams;

@@ -1,6 +1,5 @@
 //! What a node says of itself to the operator, and who is woken when it changes.
 
-use crds::decimal::Decimal;
 use crds::report::{PodReport, PolicyReport, Refusal};
 use engine::RingHash;
 use tokio::sync::watch;
@@ -44,14 +43,11 @@ impl Reporting {
     }
 
     /// How the policies are; their numbers are left out.
-    pub(super) fn policies(&self, mut policies: Vec<PolicyReport>) {
-        for policy in &mut policies {
-            (policy.window, policy.in_flight, policy.allowance) = (0, 0, Decimal::default());
-            for signal in &mut policy.signals {
-                (signal.value, signal.age) = (None, None);
-            }
-        }
-        self.change(|report| report.policies = policies);
+    pub(super) fn policies(&self, policies: Vec<PolicyReport>) {
+        self.change(|report| {
+            report.policies = policies;
+            *report = report.without_numbers();
+        });
     }
 
     pub(super) fn leaves(&self) {
@@ -112,7 +108,7 @@ mod tests {
             window,
             max: 10,
             in_flight: window / 2,
-            allowance: Decimal::from_integer(window),
+            allowance: crds::decimal::Decimal::from_integer(window),
             throttling,
             signals: Vec::new(),
         };

@@ -41,6 +41,12 @@ pub async fn look(
     Ok((cheap, RequestBody::replayed(form, rest, policy.max_body)))
 }
 
+/// Whether a request is cheap by what its address says alone; one that may say otherwise in a form is not.
+#[must_use]
+pub fn is_cheap_unread(policy: &Policy, parts: &request::Parts) -> bool {
+    policy.promql_horizon.is_some_and(|horizon| !is_form(parts) && is_cheap(parts, b"", horizon))
+}
+
 fn is_form(parts: &request::Parts) -> bool {
     let kind = parts.headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes).unwrap_or_default();
     matches!(parts.method, Method::POST | Method::PUT | Method::PATCH)

@@ -20,7 +20,7 @@ use super::headers::Client;
 use super::pulse::Pulse;
 use super::service::{Door, Live};
 use super::tls::ServerTls;
-use crate::server::{Arrived, Serve};
+use crate::server::{Arrived, Seldom, Serve};
 
 /// The longest head of a request over HTTP/1.1, and how much of a body is read at once.
 const MAX_HEAD: usize = 64 << 10;
@@ -143,26 +143,40 @@ where
         .max_send_buf_size(MAX_SEND)
         .max_header_list_size(MAX_HEAD as u32)
         .keep_alive_interval(PING);
-    let pulse: Arc<Pulse> = Arc::clone(&door.pulse);
-    let service = service_fn(move |request| door.clone().answer(request));
+    let (pulse, door) = (Arc::clone(&door.pulse), Arc::new(door));
+    let over = Seldom::new(over(drain, Arc::clone(&pulse), idle));
+    let service = service_fn(move |request| Arc::clone(&door).answer(request));
     let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = drain.cancelled() => {
+        why = over => {
             connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-        // A client that never stops talking uses up the task's budget, and a timer wants some.
-        () = tokio::task::unconstrained(pulse.stops(idle)) => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                ended = connection => ended,
-                () = tokio::task::unconstrained(pulse.stops(Some(FAREWELL))) => Ok(()),
+            match why {
+                Over::Drained => connection.await,
+                Over::Idle => tokio::select! {
+                    ended = connection => ended,
+                    // A client that never stops talking uses up the task's budget, and a timer wants some.
+                    () = tokio::task::unconstrained(pulse.stops(Some(FAREWELL))) => Ok(()),
+                },
             }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(error, "a connection failed");
+    }
+}
+
+/// Why a connection shall end.
+enum Over {
+    Drained,
+    Idle,
+}
+
+/// Waits until a connection shall end.
+async fn over(drain: CancellationToken, pulse: Arc<Pulse>, idle: Option<Duration>) -> Over {
+    tokio::select! {
+        () = drain.cancelled() => Over::Drained,
+        () = pulse.stops(idle) => Over::Idle,
     }
 }
 

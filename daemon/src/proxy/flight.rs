@@ -29,14 +29,14 @@ pub struct Flight {
     /// What the answer says of the upstream, once all of it has come.
     verdict: Outcome,
     outcome: Outcome,
-    /// What keeps its connection alive.
-    _beat: Beat,
+    /// What keeps its connection alive, where that is ours.
+    _beat: Option<Beat>,
 }
 
 impl Flight {
     /// A request that has just come; the metrics are told of it where it is `observed`.
     #[must_use]
-    pub fn new(gate: Arc<Gate>, route: usize, observed: bool, beat: Beat) -> Self {
+    pub fn new(gate: Arc<Gate>, route: usize, observed: bool, beat: Option<Beat>) -> Self {
         if observed {
             gate.metrics.active.inc();
         }

@@ -1,5 +1,7 @@
 //! Who may pass: block rules, rate limits, jitter and the window, in this order.
 
+mod shown;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;

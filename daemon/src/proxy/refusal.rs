@@ -55,7 +55,8 @@ pub enum Fault {
 
 impl Refusal {
     /// The word of [`REASON`].
-    const fn reason(&self) -> &'static str {
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
         match self {
             Self::Window(_) => "WindowClosed",
             Self::Blocked(_) => "Blocked",
@@ -64,7 +65,9 @@ impl Refusal {
         }
     }
 
-    fn text(&self) -> String {
+    /// What a person is told.
+    #[must_use]
+    pub fn text(&self) -> String {
         match self {
             Self::Window(closed) => closed.to_string(),
             Self::Blocked(blocked) => blocked.to_string(),
@@ -74,7 +77,8 @@ impl Refusal {
     }
 
     /// When to come back, in milliseconds; none where that would not help.
-    fn come_back_millis(&self) -> Option<u64> {
+    #[must_use]
+    pub fn come_back_millis(&self) -> Option<u64> {
         match self {
             Self::Window(_) => Some(COME_BACK_SECONDS * 1_000),
             Self::RateLimited(reply) => Some(reply.retry_after_millis),

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::body::{Body, BodyError, Guarded, Leased, RequestBody};
 use super::flight::Flight;
 use super::gate::{Gate, Stop};
-use super::headers::{self, Client};
+use super::headers::{self, Client, Known};
 use super::limits::LimitReply;
 use super::policy::Voice;
 use super::pulse::Pulse;
@@ -61,16 +61,16 @@ enum Failed {
 
 impl Door {
     /// Answers one request.
-    pub async fn answer(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    pub async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         let live = self.live.load_full();
         let (mut parts, incoming) = request.into_parts();
-        let policy = &live.gate.policy;
+        let (policy, known) = (&live.gate.policy, Known::of(&parts.headers));
         let (route, action) = policy.routes.find(&parts);
         let (grpc, voice) = (is_grpc(&parts.headers), policy.voice);
         // throttle-proxy observes what it protects, and nothing else.
         let observed = voice == Voice::Declared || matches!(action, Action::Protect(_));
-        let mut flight = Flight::new(Arc::clone(&live.gate), route, observed, self.pulse.beat());
-        if let Err(why) = checked(&parts) {
+        let mut flight = Flight::new(Arc::clone(&live.gate), route, observed, Some(self.pulse.beat()));
+        if let Err(why) = checked(&parts, known) {
             let fault = Fault::BadRequest(format!("the request is refused: {why}"));
             live.gate.count(route, &Stop::Fault(fault.clone()));
             let mut reply = fault.reply(grpc, voice);
@@ -83,7 +83,7 @@ impl Door {
             flight.replied(fixed.status);
             return Ok(at_hand(*fixed));
         }
-        let went = self.go(&live, &mut flight, &mut parts, incoming, &action).await;
+        let went = self.go(&live, &mut flight, (&mut parts, known), incoming, &action).await;
         Ok(match went {
             Ok(answer) => self.pass_on(flight, answer),
             Err(failed) => {
@@ -100,7 +100,7 @@ impl Door {
         &self,
         live: &Live,
         flight: &mut Flight,
-        parts: &mut request::Parts,
+        (parts, known): (&mut request::Parts, Known),
         incoming: Incoming,
         action: &Action,
     ) -> Result<Answer, Failed> {
@@ -120,8 +120,9 @@ impl Door {
             {
                 return Err(Failed::Body(BodyError::TooLarge(max)));
             }
-            let upgrade = Upgrade::of(parts);
-            let request = self.request(parts, body, upgrade.as_ref(), policy.voice);
+            let upgrade = Upgrade::of(parts, known);
+            headers::forward_request(parts, known, &self.client, policy.voice);
+            let request = next_hop(parts, body, upgrade.as_ref());
             let pool = &live.pools[self.thread % live.pools.len()];
             let (response, lease) = pool.send(request).await.map_err(Failed::Upstream)?;
             Ok((response, lease, admitted.limit, upgrade))
@@ -141,25 +142,6 @@ impl Door {
         }
         flight.answered(response.status(), response.headers());
         Ok(Answer { response, lease, limit, upgrade, deadline })
-    }
-
-    fn request(
-        &self,
-        parts: &mut request::Parts,
-        body: RequestBody,
-        upgrade: Option<&Upgrade>,
-        voice: Voice,
-    ) -> Request<RequestBody> {
-        headers::forward_request(parts, &self.client, voice);
-        let mut request = Request::new(body);
-        *request.method_mut() = parts.method.clone();
-        *request.uri_mut() = std::mem::take(&mut parts.uri);
-        *request.headers_mut() = std::mem::take(&mut parts.headers);
-        if let Some(Upgrade { protocol: Some(protocol), .. }) = upgrade {
-            request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
-            request.headers_mut().insert(UPGRADE, protocol.clone());
-        }
-        request
     }
 
     /// Hands the upstream's answer to the client.
@@ -202,6 +184,23 @@ impl Door {
     }
 }
 
+/// The request as it goes to the upstream.
+fn next_hop(
+    parts: &mut request::Parts,
+    body: RequestBody,
+    upgrade: Option<&Upgrade>,
+) -> Request<RequestBody> {
+    let mut request = Request::new(body);
+    *request.method_mut() = parts.method.clone();
+    *request.uri_mut() = std::mem::take(&mut parts.uri);
+    *request.headers_mut() = std::mem::take(&mut parts.headers);
+    if let Some(Upgrade { protocol: Some(protocol), .. }) = upgrade {
+        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        request.headers_mut().insert(UPGRADE, protocol.clone());
+    }
+    request
+}
+
 /// An answer that needs nobody.
 fn at_hand(fixed: Fixed) -> Response<Body> {
     let Fixed { status, headers, body } = fixed;
@@ -227,8 +226,8 @@ struct Upgrade {
 }
 
 impl Upgrade {
-    fn of(parts: &mut request::Parts) -> Option<Self> {
-        let protocol = headers::upgrade(parts);
+    fn of(parts: &mut request::Parts, known: Known) -> Option<Self> {
+        let protocol = headers::upgrade(parts, known);
         if protocol.is_none() && parts.method != Method::CONNECT {
             return None;
         }
@@ -236,8 +235,8 @@ impl Upgrade {
     }
 }
 
-fn checked(parts: &request::Parts) -> Result<(), &'static str> {
-    headers::check(parts)?;
+fn checked(parts: &request::Parts, known: Known) -> Result<(), &'static str> {
+    headers::check(parts, known)?;
     if parts.method == Method::CONNECT && parts.version == Version::HTTP_2 {
         return Err("CONNECT is passed on over HTTP/1.1 alone");
     }

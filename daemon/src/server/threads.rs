@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::seldom::Seldom;
 use arc_swap::ArcSwapOption;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
@@ -180,11 +181,11 @@ async fn run(mut arrivals: mpsc::UnboundedReceiver<Arrival>, thread: usize, cut:
                 continue;
             }
         };
-        let cut = cut.clone();
+        let cut = Seldom::new(cut.clone().cancelled_owned());
         connections.spawn(async move {
             tokio::select! {
                 () = serve.serve(Arrived { stream, from, thread, drain }) => {}
-                () = cut.cancelled() => {}
+                () = cut => {}
             }
             drop(_place);
         });

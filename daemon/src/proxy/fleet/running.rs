@@ -4,13 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use crds::decimal::Decimal;
 use crds::report::{PolicyReport, SignalReport};
 use engine::aimd::{Settings, Window};
 
 use super::listening::Listening;
 use super::{Part, Surroundings};
-use crate::metrics::PolicyMetrics;
 use crate::proxy::gate::Gate;
 use crate::proxy::policy::{Policy, Upstream, WindowPlan};
 use crate::proxy::route::Action;
@@ -138,51 +136,15 @@ impl Running {
     }
 
     pub(super) fn report(&self, signals: Vec<SignalReport>) -> PolicyReport {
-        let live = self.live.load();
-        let sum = Sum::of(&live.gate);
-        PolicyReport {
-            source: live.gate.policy.source.clone(),
-            problem: self.problem().unwrap_or_default(),
-            window: sum.window.into(),
-            max: sum.max.into(),
-            in_flight: sum.in_flight.into(),
-            allowance: Decimal::from_f64(live.gate.pressure().allowance),
-            throttling: live.gate.pressure().is_throttling(),
-            signals,
-        }
+        self.live.load().gate.report(self.problem().unwrap_or_default(), signals)
     }
 
     pub(super) fn measure(&self) {
         let live = self.live.load();
-        let Sum { window, min, max, .. } = Sum::of(&live.gate);
-        let PolicyMetrics { window: shown, window_min, window_max, allowance, ours, .. } = &live.gate.metrics;
-        shown.set(window.into());
-        window_min.set(min.into());
-        window_max.set(max.into());
-        allowance.set(live.gate.pressure().allowance);
-        if let Some(ours) = ours {
+        live.gate.measure();
+        if let Some(ours) = &live.gate.metrics.ours {
             ours.upstream_connections.set(self.upstream.backend.open_connections());
         }
-    }
-}
-
-/// All windows of a policy together.
-#[derive(Default)]
-struct Sum {
-    window: u32,
-    min: u32,
-    max: u32,
-    in_flight: u32,
-}
-
-impl Sum {
-    fn of(gate: &Gate) -> Self {
-        gate.windows.iter().map(|window| window.stats()).fold(Self::default(), |sum, stats| Self {
-            window: sum.window.saturating_add(stats.window),
-            min: sum.min.saturating_add(stats.bounds.min()),
-            max: sum.max.saturating_add(stats.bounds.max()),
-            in_flight: sum.in_flight.saturating_add(stats.in_flight),
-        })
     }
 }
 
