@@ -176,7 +176,8 @@ enum Over {
 async fn over(drain: CancellationToken, pulse: Arc<Pulse>, idle: Option<Duration>) -> Over {
     tokio::select! {
         () = drain.cancelled() => Over::Drained,
-        () = pulse.stops(idle) => Over::Idle,
+        // As below: it must not want of the budget that the connection has used up.
+        () = tokio::task::unconstrained(pulse.stops(idle)) => Over::Idle,
     }
 }
 
