@@ -88,7 +88,11 @@ impl Door {
             Ok(answer) => self.pass_on(flight, answer),
             Err(failed) => {
                 let (stop, reply) = reply(&live.gate, &mut flight, failed, grpc, voice);
-                live.gate.count(route, &stop);
+                // To throttle-proxy's chain an upstream that is away is an answer like any other.
+                let away = matches!(stop, Stop::Fault(Fault::Upstream(_) | Fault::Unavailable(_)));
+                if voice == Voice::Declared || !away {
+                    live.gate.count(route, &stop);
+                }
                 flight.replied(reply.status());
                 reply
             }

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Surroundings;
 use crate::proxy::connection;
-use crate::proxy::policy::Listener;
+use crate::proxy::policy::{Listener, Voice};
 use crate::proxy::service::Live;
 use crate::proxy::tls::ServerTls;
 use crate::server::{BindError, Open, open};
@@ -111,8 +111,11 @@ impl Attempt {
             }
         };
         let host = self.plan.host.as_deref().unwrap_or(&self.surroundings.host);
-        let opened: Result<Open, BindError> =
-            open(&Address::new(host, self.plan.port), "a policy's traffic", "spec.listener.port").await;
+        let (what, setting) = match self.live.load().gate.policy.voice {
+            Voice::Declared => ("a policy's traffic", "spec.listener.port"),
+            Voice::Original => ("the proxy", "insecure_listen_addr"),
+        };
+        let opened: Result<Open, BindError> = open(&Address::new(host, self.plan.port), what, setting).await;
         match opened {
             Ok(open) => Some((open, tls)),
             Err(error) => self.failed(error.to_string()),
