@@ -119,7 +119,7 @@ pub async fn reported<T>(
 pub struct Entry {
     /// A client of it.
     pub http: Http,
-    _forward: Forward,
+    forward: Forward,
 }
 
 impl Entry {
@@ -129,7 +129,12 @@ impl Entry {
     /// When no port of this machine is free.
     pub async fn open(place: &Place, pod: &str, port: u16) -> Self {
         let forward = Forward::open(place.typed(), pod, port).await;
-        Self { http: Http::new(forward.address()), _forward: forward }
+        Self { http: Http::new(forward.address()), forward }
+    }
+
+    /// Its port on this machine.
+    pub fn port(&self) -> u16 {
+        self.forward.address().port()
     }
 
     /// The status of an answer to GET.

@@ -87,7 +87,7 @@ async fn backends_come_and_go_and_no_request_fails() {
 async fn a_service_of_another_namespace_is_found_by_its_name() {
     story("dns", async |place| {
         let allowed = json!({"matchLabels": {"wicketgate.dev/tenant": "yes"}});
-        place.cluster("main", json!({"allowedNamespaces": {"selector": allowed}})).await;
+        place.cluster("main", json!({"allowedNamespaces": {"from": "Selector", "selector": allowed}})).await;
         beside(&place, &[("shop", json!({"wicketgate.dev/tenant": "yes"}))], async |places| {
             let shop = &places[0];
             let backend = Backend::start(shop, "backend", WORK.0, WORK.1).await;
