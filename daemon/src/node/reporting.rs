@@ -1,6 +1,5 @@
 //! What a node says of itself to the operator, and who is woken when it changes.
 
-use crds::decimal::Decimal;
 use crds::report::{PodReport, PolicyReport, Refusal};
 use engine::RingHash;
 use tokio::sync::watch;
@@ -43,15 +42,12 @@ impl Reporting {
         self.change(|report| report.refused = refused);
     }
 
-    /// How the policies are; their numbers are left out.
-    pub(super) fn policies(&self, mut policies: Vec<PolicyReport>) {
-        for policy in &mut policies {
-            (policy.window, policy.in_flight, policy.allowance) = (0, 0, Decimal::default());
-            for signal in &mut policy.signals {
-                (signal.value, signal.age) = (None, None);
-            }
-        }
-        self.change(|report| report.policies = policies);
+    /// How the policies are; of their numbers it is kept that they are there.
+    pub(super) fn policies(&self, policies: Vec<PolicyReport>) {
+        self.change(|report| {
+            report.policies = policies;
+            *report = report.without_numbers();
+        });
     }
 
     pub(super) fn leaves(&self) {
@@ -91,6 +87,10 @@ fn render_ring<'a>(hash: RingHash, addresses: impl Iterator<Item = &'a str>) -> 
 
 #[cfg(test)]
 mod tests {
+    use crds::decimal::Decimal;
+    use crds::duration::GoDuration;
+    use crds::report::SignalReport;
+
     use super::*;
 
     #[test]
@@ -116,13 +116,25 @@ mod tests {
             throttling,
             signals: Vec::new(),
         };
+        let heard = |value: i64| {
+            let value = Some(Decimal::from_integer(value));
+            let age = Some(GoDuration::ZERO);
+            SignalReport { name: "load".into(), value, age, error: String::new(), lost: false }
+        };
         reporting.policies(vec![policy(1, false)]);
         let mut changes = reporting.changes();
         reporting.policies(vec![policy(7, false)]);
         assert!(!changes.has_changed().unwrap());
         reporting.policies(vec![policy(7, true)]);
         assert!(changes.has_changed().unwrap());
+        let silent = SignalReport { value: None, age: None, ..heard(0) };
+        reporting.policies(vec![PolicyReport { signals: vec![silent], ..policy(7, true) }]);
         changes.mark_unchanged();
+        reporting.policies(vec![PolicyReport { signals: vec![heard(1)], ..policy(7, true) }]);
+        assert!(changes.has_changed().unwrap(), "the first value is news");
+        changes.mark_unchanged();
+        reporting.policies(vec![PolicyReport { signals: vec![heard(2)], ..policy(7, true) }]);
+        assert!(!changes.has_changed().unwrap());
     }
 
     #[test]
