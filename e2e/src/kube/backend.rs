@@ -39,7 +39,7 @@ impl Backend {
     /// # Panics
     /// When it does not, in time.
     pub async fn start(place: &Place, name: &str, workers: u32, milliseconds: u32) -> Self {
-        restricted::service(place, name, (80, TRAFFIC)).await;
+        restricted::service(place, name, &[(80, TRAFFIC), (ADMIN, ADMIN)]).await;
         Self::join(place, name, name, (workers, milliseconds)).await
     }
 

@@ -1,5 +1,6 @@
 //! BackpressurePolicies: how they are declared, what the pods and the status say of them, and their ports.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crds::report::PolicyReport;
@@ -132,9 +133,9 @@ impl Entry {
         Self { http: Http::new(forward.address()), forward }
     }
 
-    /// Its port on this machine.
-    pub fn port(&self) -> u16 {
-        self.forward.address().port()
+    /// Where it is on this machine.
+    pub fn address(&self) -> SocketAddr {
+        self.forward.address()
     }
 
     /// The status of an answer to GET.

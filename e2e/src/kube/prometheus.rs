@@ -60,7 +60,7 @@ impl Prometheus {
                 "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": NAME}, "data": files,
             }))
             .await;
-        restricted::service(place, NAME, (PORT, PORT)).await;
+        restricted::service(place, NAME, &[(PORT, PORT)]).await;
         let mut pod = restricted::pod(NAME, IMAGE, &args);
         pod["spec"]["volumes"] = json!([
             {"name": "config", "configMap": {"name": NAME}},

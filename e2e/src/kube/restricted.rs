@@ -59,20 +59,21 @@ pub async fn ready(place: &Place, name: &str) {
     .await;
 }
 
-/// Applies a Service whose `port` leads to `target` on the pods that have its name as label `app`.
+/// Applies a Service with these ports, each with the one it leads to on the pods that have its name as label
+/// `app`.
 ///
 /// # Panics
 /// When the API server does not take it.
-pub async fn service(place: &Place, name: &str, (port, target): (u16, u16)) {
+pub async fn service(place: &Place, name: &str, ports: &[(u16, u16)]) {
+    let ports = ports
+        .iter()
+        .map(|(port, target)| json!({"name": format!("port-{port}"), "port": port, "targetPort": target}));
     place
         .apply(json!({
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": {"name": name},
-            "spec": {
-                "selector": {"app": name},
-                "ports": [{"name": "http", "port": port, "targetPort": target}],
-            },
+            "spec": {"selector": {"app": name}, "ports": ports.collect::<Vec<_>>()},
         }))
         .await;
 }

@@ -102,7 +102,7 @@ async fn callers_meet_the_certificate_of_a_secret() {
         place.condition((policies::KIND, "search"), ("Programmed", "True"), A_LOOK).await;
 
         let entry = Entry::open(&place, "main-0", 8443).await;
-        let port = entry.port();
+        let port = entry.address().port();
         let (url, resolve) = (format!("https://main:{port}/"), format!("main:{port}:127.0.0.1"));
         let ask =
             ["-sS", "--max-time", "10", "--noproxy", "*", "--cacert", &certificate, "--resolve", &resolve];

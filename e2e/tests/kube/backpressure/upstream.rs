@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Instant;
 
+use e2e::grpc::Client;
 use e2e::kube::awaiting::eventually;
 use e2e::kube::backend::Backend;
 use e2e::kube::callers::Callers;
@@ -15,7 +16,9 @@ use e2e::kube::policies::{self, Entry, reported};
 use e2e::kube::{daemons, traffic};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::DeleteParams;
+use proto::gubernator::RateLimitReq;
 use serde_json::json;
+use tonic::Code;
 
 use super::story;
 
@@ -124,8 +127,11 @@ async fn grpc_passes_a_policy_and_is_refused_in_its_own_words() {
         let deny = json!({"spec": {"block": [{"header": "content-type", "pattern": "grpc"}]}});
         place.edit(policies::KIND, "limits", deny).await;
         policies::programmed(&place, "limits").await;
-        let (code, log) = traffic::once(&place, "blocked", &[&hit("1")[..], &[&address]].concat()).await;
-        assert!(code != 0 && log.to_lowercase().contains("exhausted"), "{code}: {log}");
+        let entry = Entry::open(&place, "main-0", 8080).await;
+        let client = Client::connect(entry.address()).await;
+        let refused = client.try_hit(vec![RateLimitReq::default()]).await.unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+        assert!(refused.message().contains("blocked by regex grpc"), "{refused:?}");
         reported(&daemons, "limits", "nothing is in flight", |reports| {
             (reports[0].in_flight == 0).then_some(())
         })
