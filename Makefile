@@ -51,7 +51,8 @@ generate: ## rewrite what is generated: protocol, CRDs, reference pages, picture
 images: ## build both images: target/images/*.tar (IMAGE_PROFILE=release)
 	@hack/images
 
-testbed: images ## start the test cluster with both images in it, and leave it running
+testbed: images ## start the test cluster with all images in it, and leave it running
+	@hack/test-images
 	@e2e/testbed/up
 	@e2e/testbed/load $${CARGO_TARGET_DIR:-target}/images/*.tar
 

@@ -7,6 +7,8 @@
 //! it is skipped.
 
 pub mod awaiting;
+pub mod backend;
+pub mod callers;
 pub mod connection;
 pub mod daemons;
 pub mod diagnosis;
@@ -16,6 +18,9 @@ pub mod neighbours;
 pub mod objects;
 pub mod operator;
 pub mod place;
+pub mod policies;
+pub mod prometheus;
+pub mod restricted;
 pub mod story;
 pub mod tools;
 pub mod traffic;

@@ -2,6 +2,7 @@
 //! say so; `make e2e` starts a cluster for them.
 
 mod autoscaling;
+mod backpressure;
 mod bad_resources;
 mod deletion;
 mod examples;

@@ -42,7 +42,7 @@ impl Reporting {
         self.change(|report| report.refused = refused);
     }
 
-    /// How the policies are; their numbers are left out.
+    /// How the policies are; of their numbers it is kept that they are there.
     pub(super) fn policies(&self, policies: Vec<PolicyReport>) {
         self.change(|report| {
             report.policies = policies;
@@ -87,6 +87,10 @@ fn render_ring<'a>(hash: RingHash, addresses: impl Iterator<Item = &'a str>) -> 
 
 #[cfg(test)]
 mod tests {
+    use crds::decimal::Decimal;
+    use crds::duration::GoDuration;
+    use crds::report::SignalReport;
+
     use super::*;
 
     #[test]
@@ -112,13 +116,25 @@ mod tests {
             throttling,
             signals: Vec::new(),
         };
+        let heard = |value: i64| {
+            let value = Some(Decimal::from_integer(value));
+            let age = Some(GoDuration::ZERO);
+            SignalReport { name: "load".into(), value, age, error: String::new(), lost: false }
+        };
         reporting.policies(vec![policy(1, false)]);
         let mut changes = reporting.changes();
         reporting.policies(vec![policy(7, false)]);
         assert!(!changes.has_changed().unwrap());
         reporting.policies(vec![policy(7, true)]);
         assert!(changes.has_changed().unwrap());
+        let silent = SignalReport { value: None, age: None, ..heard(0) };
+        reporting.policies(vec![PolicyReport { signals: vec![silent], ..policy(7, true) }]);
         changes.mark_unchanged();
+        reporting.policies(vec![PolicyReport { signals: vec![heard(1)], ..policy(7, true) }]);
+        assert!(changes.has_changed().unwrap(), "the first value is news");
+        changes.mark_unchanged();
+        reporting.policies(vec![PolicyReport { signals: vec![heard(2)], ..policy(7, true) }]);
+        assert!(!changes.has_changed().unwrap());
     }
 
     #[test]

@@ -55,6 +55,19 @@ pub fn testbed(what: &str) -> Option<PathBuf> {
     state
 }
 
+/// Whether the cluster's nodes have the images that only tests need (`hack/test-images`): the test cluster has.
+/// Elsewhere it is said that `what` is left out; without any cluster nothing is, since that has been said.
+pub fn has_test_images(what: &str) -> bool {
+    let ours = std::env::var_os(TESTBED).is_some_and(|path| !path.is_empty());
+    let any = std::env::var_os(KUBECONFIG).is_some_and(|path| !path.is_empty());
+    if any && !ours {
+        say(&format!(
+            "{what} is left out: it needs the images of hack/test-images, and {TESTBED} does not say that they are there"
+        ));
+    }
+    any && ours
+}
+
 /// Prints a line that is seen even where the test passes: what was measured, and what was left out.
 pub fn say(line: &str) {
     // Straight to the stream: the test runner holds back what `eprintln!` writes. If nobody reads it there

@@ -257,7 +257,7 @@ pub fn limit(name: &str, spec: Value) -> Value {
 }
 
 /// Sets the fields of `top`; null takes one away.
-fn lay_over(whole: &mut Value, top: Value) {
+pub(super) fn lay_over(whole: &mut Value, top: Value) {
     let (Some(whole), Value::Object(top)) = (whole.as_object_mut(), top) else { return };
     for (field, value) in top {
         if value.is_null() {

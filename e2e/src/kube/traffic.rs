@@ -9,11 +9,11 @@ use kube::Api;
 use kube::api::{DeleteParams, LogParams};
 use proto::gubernator::RateLimitReq;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::awaiting::{eventually, until};
 use super::daemons::Daemon;
 use super::place::{PODS, Place, SOON};
+use super::restricted;
 
 /// The image that runs `wicketgated`, in `charts/wicketgate/ci/testbed-values.yaml` too.
 pub const IMAGE: &str = "docker.io/wicketgate/wicketgated:dev";
@@ -170,40 +170,9 @@ pub async fn once(place: &Place, name: &str, args: &[&str]) -> (i32, String) {
 }
 
 async fn run(place: &Place, name: &str, args: &[&str]) {
-    let pod = pod(name, args);
+    let pod = restricted::pod(name, IMAGE, args);
     // A namespace gets its service account a moment after it is made, and takes no pod before.
     eventually(&format!("pod {name} is made"), SOON, async || place.try_apply(pod.clone()).await).await;
-}
-
-/// A pod as the `restricted` level wants it.
-fn pod(name: &str, args: &[&str]) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "labels": {"app": name}},
-        "spec": {
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": false,
-            "enableServiceLinks": false,
-            "terminationGracePeriodSeconds": 20,
-            "securityContext": {
-                "runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [{
-                "name": "client",
-                "image": IMAGE,
-                "imagePullPolicy": "IfNotPresent",
-                "args": args,
-                "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
-                "securityContext": {
-                    "allowPrivilegeEscalation": false,
-                    "readOnlyRootFilesystem": true,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-            }],
-        },
-    })
 }
 
 /// Awaits the end of a pod's only container; returns its exit code.

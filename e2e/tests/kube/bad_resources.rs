@@ -48,7 +48,11 @@ fn policy(name: &str, port: u16) -> Value {
 
 /// Awaits that an object says Accepted, of its present generation, with this status and reason; returns the
 /// message.
-async fn accepted(place: &Place, (kind, name): (&str, &str), (status, reason): (&str, &str)) -> String {
+pub(super) async fn accepted(
+    place: &Place,
+    (kind, name): (&str, &str),
+    (status, reason): (&str, &str),
+) -> String {
     let what = format!("{kind} {name} says Accepted={status}, {reason}");
     until(&place.api(kind), name, &what, SOON, |object| {
         let object = object.ok_or("it is not there")?;
@@ -67,7 +71,7 @@ async fn accepted(place: &Place, (kind, name): (&str, &str), (status, reason): (
 
 /// Awaits that what is made now is younger than this object. Ages are whole seconds, and of two that are as
 /// old the name decides.
-async fn a_second_after(place: &Place, older: &DynamicObject, candidate: &Value) {
+pub(super) async fn a_second_after(place: &Place, older: &DynamicObject, candidate: &Value) {
     let born = &older.metadata.creation_timestamp;
     eventually("the next second", Duration::from_secs(5), async || {
         let would_be = dry_run(place, candidate.clone()).await?;

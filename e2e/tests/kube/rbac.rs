@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
 /// Asks whether an account may do something, as its administrator would.
-async fn may(account: &str, namespace: &str, question: &str) -> bool {
+pub(super) async fn may(account: &str, namespace: &str, question: &str) -> bool {
     let account = format!("--as=system:serviceaccount:{account}");
     let mut args = vec!["auth", "can-i", "--quiet", &account];
     if namespace == "*" {

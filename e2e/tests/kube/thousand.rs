@@ -4,12 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use e2e::kube::connection::say;
+use e2e::kube::awaiting::eventually;
+use e2e::kube::backend::Backend;
+use e2e::kube::callers::Callers;
+use e2e::kube::connection::{has_test_images, say};
 use e2e::kube::daemons;
 use e2e::kube::objects::{holds, resource};
 use e2e::kube::operator::{self, Metrics};
-use e2e::kube::place::Place;
+use e2e::kube::place::{Place, SOON};
+use e2e::kube::policies;
+use e2e::kube::prometheus::Prometheus;
 use e2e::kube::story::{Turn, quiet, story};
+use futures_util::future::join;
 use futures_util::{StreamExt as _, stream};
 use kube::core::DynamicObject;
 use kube::runtime::{WatchStreamExt as _, watcher};
@@ -61,15 +67,42 @@ async fn a_thousand_limits_are_programmed_and_then_the_operator_rests() {
         assert!(memory > 0.0, "the operator measures its memory");
         assert!(!released || memory <= MEMORY, "the operator takes {memory} bytes");
 
+        let steady = steady(&place).await;
         let Some(idle) = idle(&place, &metrics).await else {
             say("what an operator at rest asks for is not looked at: others keep it busy");
             return;
         };
-        say(&format!("idle for {IDLE:?}: requests of the operator: {}", show(&idle)));
+        let what = if steady.is_some() { "idle but for a policy under steady load" } else { "idle" };
+        say(&format!("{what} for {IDLE:?}: requests of the operator: {}", show(&idle)));
         assert!(writes(&idle).is_empty(), "an operator at rest writes: {idle:?}");
         assert!(!idle.keys().any(|request| request.starts_with("list ")), "it lists: {idle:?}");
     })
     .await;
+}
+
+/// A policy whose window is cut, and who calls it steadily: neither is news. Only where there are the images.
+async fn steady(place: &Place) -> Option<(Backend, Prometheus, Callers)> {
+    if !has_test_images("a policy under steady load at rest") {
+        return None;
+    }
+    let (backend, prometheus) =
+        join(Backend::start(place, "backend", 8, 20), Prometheus::start(place, &[])).await;
+    let spec = json!({
+        "window": {"min": 4, "max": 100},
+        "algorithm": {"type": "SignalCap"},
+        "signals": [{"name": "load", "query": "vector(2)", "warning": 1, "emergency": 4}],
+        "prometheus": {"url": prometheus.url(), "interval": "1s"},
+    });
+    policies::apply(place, "search", spec).await;
+    place.condition((policies::KIND, "search"), ("Throttling", "True"), SOON).await;
+    let callers = Callers::start(place, "callers", "http://main:8080/").await;
+    callers.set(2).await;
+    eventually("the callers are answered", SOON, async || {
+        let tally = callers.tally().await;
+        if tally.of(200) > 10 { Ok(()) } else { Err(format!("{tally:?}")) }
+    })
+    .await;
+    Some((backend, prometheus, callers))
 }
 
 async fn apply(place: &Place, number: usize) {

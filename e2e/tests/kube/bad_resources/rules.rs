@@ -132,6 +132,7 @@ fn of_policies() -> Vec<Case> {
             "spec.signals[0].query",
             "backpressure PromQL cannot be wrapped in quotes",
         ),
+        (signal(json!({"query": " "})), "spec.signals[0].query", "empty backpressure query"),
         (json!({"window": {"min": 3, "max": 2}}), "spec.window", "backpressure max window <= min window"),
         (json!({"upstream": {}}), "spec.upstream", "exactly one of service and url must be given"),
         (
@@ -201,7 +202,9 @@ fn every_rule_of_the_definitions_is_broken_once() {
     }
     let tried = all().into_iter().flat_map(|(_, cases)| cases).map(|(.., message)| message.to_owned());
     let tried: BTreeSet<String> = tried.chain([NAME.to_owned()]).collect();
-    let missed: Vec<_> = stated.difference(&tried).collect();
+    // A case may say the beginning alone: what follows tells the way out.
+    let is_tried = |rule: &String| tried.iter().any(|tried| rule.starts_with(tried));
+    let missed: Vec<_> = stated.iter().filter(|rule| !is_tried(rule)).collect();
     assert!(!stated.is_empty() && missed.is_empty(), "no case breaks these rules: {missed:#?}");
 }
 
