@@ -85,7 +85,9 @@ impl BackpressurePolicySpec {
 }
 
 fn expression(pattern: &str) -> Result<(), String> {
-    let compiled = RegexBuilder::new(pattern).size_limit(MAX_COMPILED_BYTES).build();
+    // By itself, and as pods anchor it.
+    let compile = |pattern: &str| RegexBuilder::new(pattern).size_limit(MAX_COMPILED_BYTES).build();
+    let compiled = compile(pattern).and_then(|_| compile(&format!("^(?:{pattern})$")));
     compiled.map(drop).map_err(|error| {
         // The lines before the last one draw where it is.
         let text = error.to_string();

@@ -37,7 +37,7 @@ pub struct Signal {
     #[x_kube(
         validation = Rule::new("self.matches('[^ ]')")
             .message("empty backpressure query: write the question in PromQL"),
-        validation = Rule::new("!self.matches('^(\".*\"|\\'.*\\')$')")
+        validation = Rule::new("!self.matches('(?s)^(\".*\"|\\'.*\\')$')")
             .message("backpressure PromQL cannot be wrapped in quotes: take the outer pair away")
     )]
     pub query: String,

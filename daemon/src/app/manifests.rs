@@ -218,8 +218,10 @@ impl Objects {
         let Folded { document, limits, policies } = folded;
         let left_out =
             limits.into_iter().chain(policies).filter(|(_, outcome)| !outcome.is_accepted()).collect();
-        let policies =
-            declared::policies(&document).map_err(|error| ManifestError::Together(error.to_string()))?;
+        let (policies, refused) = declared::policies(&document);
+        if let Some((source, problem)) = refused.first() {
+            return Err(ManifestError::Together(format!("BackpressurePolicy {source}: {problem}")));
+        }
         Ok(Loaded {
             policies,
             document,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crds::document::{DaemonDocument, DocumentError};
+use crds::reference::ObjectName;
 use crds::report::Refusal;
 use engine::Tick;
 
@@ -13,7 +14,7 @@ use crate::limits::Limits;
 use crate::metrics::DocumentOrigin;
 use crate::node::{Awaited, Node};
 use crate::proxy::Fleet;
-use crate::proxy::policy::{Policy, PolicyError, declared};
+use crate::proxy::policy::{Policy, declared};
 
 /// What became of documents so far.
 pub(super) struct Keeper {
@@ -40,15 +41,8 @@ struct Seen {
 struct Taken {
     limits: Limits,
     policies: Vec<Policy>,
-}
-
-/// Why a document that was put together is refused.
-#[derive(Debug, thiserror::Error)]
-enum Unusable {
-    #[error(transparent)]
-    Document(#[from] DocumentError),
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
+    /// Those that make no sense here, and why.
+    refused: Vec<(ObjectName, String)>,
 }
 
 impl Keeper {
@@ -90,8 +84,9 @@ impl Keeper {
         // Some milliseconds for each thousand limits, in which the runtime has others to serve.
         let read = tokio::task::spawn_blocking(move || {
             let document = DaemonDocument::parse(&text)?;
-            let policies = declared::policies(&document)?;
-            Ok::<_, Unusable>(Taken { limits: Limits::new(&document, node.metrics()), policies })
+            let (policies, refused) = declared::policies(&document);
+            let limits = Limits::new(&document, node.metrics());
+            Ok::<_, DocumentError>(Taken { limits, policies, refused })
         });
         let read = match read.await {
             Ok(read) => read.map_err(|error| shorten(chain(&error))),
@@ -108,11 +103,12 @@ impl Keeper {
     }
 
     async fn put(&mut self, seen: Seen, taken: Taken, origin: DocumentOrigin, started: Tick) {
-        let Taken { limits, policies } = taken;
+        let Taken { limits, policies, refused } = taken;
         let (revision, declared, served) = (limits.revision().to_owned(), limits.len(), policies.len());
         if let Some(fleet) = &self.fleet {
             // What keeps a policy from being served is reported with it. Who hears the revision hears
             // that, too, so policies come first.
+            fleet.set_refused(refused);
             fleet.set(policies).await;
             self.node.policies_changed();
         }

@@ -2,12 +2,14 @@
 //! with the answer's.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::flight::Flight;
 use super::upstream::Lease;
@@ -32,7 +34,7 @@ pub enum Body {
     /// Something that is at hand.
     Ready(Option<Bytes>),
     /// What the upstream sends.
-    Upstream(Box<Guarded<Leased>>),
+    Upstream(Guarded<Leased>),
 }
 
 impl Body {
@@ -59,7 +61,7 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Ready(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Upstream(body) => Pin::new(&mut **body).poll_frame(cx),
+            Self::Upstream(body) => Pin::new(body).poll_frame(cx),
         }
     }
 
@@ -115,20 +117,68 @@ impl HttpBody for Leased {
 }
 
 /// An answer's body with what must be settled when it ends: the window's place, the metrics, the time.
+///
+/// At its deadline body and place are given up whether anybody asks for more or not: a client that has
+/// stopped reading is not asked for, and would hold its place for as long as it likes.
 #[derive(Debug)]
 pub struct Guarded<B: HttpBody> {
+    held: Arc<Mutex<Option<Held<B>>>>,
+    _deadline: Option<AbortOnDropHandle<()>>,
+}
+
+/// What is given up at the deadline.
+#[derive(Debug)]
+struct Held<B: HttpBody> {
     body: B,
     /// None once it is settled.
     flight: Option<Flight>,
-    deadline: Option<Pin<Box<Sleep>>>,
+    /// Who waits for the body; nobody where the client has not taken yet what there is.
+    waiting: Option<Waker>,
+}
+
+impl<B: HttpBody + Send + 'static> Guarded<B> {
+    /// Settles `flight` when `body` ends, fails or is dropped. At the deadline the body breaks off, and
+    /// `overdue` is called.
+    pub fn new(
+        body: B,
+        flight: Flight,
+        deadline: Option<Pin<Box<Sleep>>>,
+        overdue: impl FnOnce() + Send + 'static,
+    ) -> Self {
+        let held = Arc::new(Mutex::new(Some(Held { body, flight: Some(flight), waiting: None })));
+        let given_up = Arc::clone(&held);
+        let deadline = deadline.map(|deadline| {
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                deadline.await;
+                let held = given_up.lock().unwrap_or_else(PoisonError::into_inner).take();
+                give_up(held);
+                overdue();
+            }))
+        });
+        Self { held, _deadline: deadline }
+    }
+}
+
+/// Gives a body up. Whose fault it was is told by who was waited for.
+fn give_up<B: HttpBody>(held: Option<Held<B>>) {
+    let Some(mut held) = held else { return };
+    let (flight, waiting) = (held.flight.take(), held.waiting.take());
+    drop(held);
+    if let Some(waiting) = waiting {
+        flight.map(Flight::fail);
+        waiting.wake();
+    }
+    // Where the client did not read, that says nothing of the upstream, and the flight ends by itself.
 }
 
 impl<B: HttpBody> Guarded<B> {
-    /// Settles `flight` when `body` ends, fails or is dropped; breaks off at the deadline.
-    pub fn new(body: B, flight: Flight, deadline: Option<Pin<Box<Sleep>>>) -> Self {
-        Self { body, flight: Some(flight), deadline }
+    fn lock(&self) -> MutexGuard<'_, Option<Held<B>>> {
+        // A body that panicked is polled no more; what it was is dropped whole.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
+impl<B: HttpBody> Held<B> {
     fn settle(&mut self) {
         if let Some(flight) = self.flight.take() {
             flight.complete();
@@ -145,47 +195,48 @@ where
     type Error = B::Error;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        if let Some(deadline) = &mut self.deadline
-            && deadline.as_mut().poll(cx).is_ready()
-        {
-            if let Some(flight) = self.flight.take() {
-                flight.fail();
+        let mut slot = self.lock();
+        let Some(held) = &mut *slot else { return Poll::Ready(Some(Err(BodyError::Deadline.into()))) };
+        let Poll::Ready(frame) = Pin::new(&mut held.body).poll_frame(cx) else {
+            if !held.waiting.as_ref().is_some_and(|waiting| waiting.will_wake(cx.waker())) {
+                held.waiting = Some(cx.waker().clone());
             }
-            return Poll::Ready(Some(Err(BodyError::Deadline.into())));
-        }
-        match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            return Poll::Pending;
+        };
+        held.waiting = None;
+        Poll::Ready(match frame {
             Some(Ok(frame)) => {
-                if let (Some(trailers), Some(flight)) = (frame.trailers_ref(), &mut self.flight) {
+                if let (Some(trailers), Some(flight)) = (frame.trailers_ref(), &mut held.flight) {
                     flight.trailers(trailers);
                 }
-                Poll::Ready(Some(Ok(frame)))
+                Some(Ok(frame))
             }
             Some(Err(error)) => {
-                if let Some(flight) = self.flight.take() {
+                if let Some(flight) = held.flight.take() {
                     flight.fail();
                 }
-                Poll::Ready(Some(Err(error)))
+                Some(Err(error))
             }
             None => {
-                self.settle();
-                Poll::Ready(None)
+                held.settle();
+                None
             }
-        }
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.lock().as_ref().is_some_and(|held| held.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.lock().as_ref().map(|held| held.body.size_hint()).unwrap_or_default()
     }
 }
 
-impl<B: HttpBody> Drop for Guarded<B> {
+impl<B: HttpBody> Drop for Held<B> {
     fn drop(&mut self) {
         // Nobody asks a body that has ended for its end. One that is dropped before was given up by the
         // client, which says nothing of the upstream: the flight knows that by itself.

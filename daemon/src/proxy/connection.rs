@@ -153,6 +153,7 @@ where
             connection.as_mut().graceful_shutdown();
             match why {
                 Over::Drained => connection.await,
+                Over::Cut => Ok(()),
                 Over::Idle => tokio::select! {
                     ended = connection => ended,
                     // A client that never stops talking uses up the task's budget, and a timer wants some.
@@ -169,6 +170,7 @@ where
 /// Why a connection shall end.
 enum Over {
     Drained,
+    Cut,
     Idle,
 }
 
@@ -176,6 +178,7 @@ enum Over {
 async fn over(drain: CancellationToken, pulse: Arc<Pulse>, idle: Option<Duration>) -> Over {
     tokio::select! {
         () = drain.cancelled() => Over::Drained,
+        () = pulse.is_cut() => Over::Cut,
         // As below: it must not want of the budget that the connection has used up.
         () = tokio::task::unconstrained(pulse.stops(idle)) => Over::Idle,
     }

@@ -9,6 +9,7 @@ mod running;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crds::decimal::Decimal;
 use crds::reference::ObjectName;
 use crds::report::PolicyReport;
 use tokio::sync::Mutex as AsyncMutex;
@@ -68,6 +69,10 @@ pub struct Fleet {
     changing: AsyncMutex<()>,
     running: Mutex<BTreeMap<ObjectName, Running>>,
     part: Mutex<Part>,
+    /// What is reported while a change is under way.
+    before: Mutex<Option<Vec<PolicyReport>>>,
+    /// Policies that make no sense to this version, and why.
+    refused: Mutex<Vec<(ObjectName, String)>>,
 }
 
 impl std::fmt::Debug for Fleet {
@@ -86,7 +91,18 @@ impl Fleet {
             changing: AsyncMutex::default(),
             running: Mutex::default(),
             part: Mutex::new(Part::WHOLE),
+            before: Mutex::default(),
+            refused: Mutex::default(),
         }
+    }
+
+    /// Notes which policies of the document make no sense to this version; they are reported, and the
+    /// others are served.
+    pub fn set_refused(&self, refused: Vec<(ObjectName, String)>) {
+        for (source, problem) in &refused {
+            tracing::error!(policy = %source, "a policy is not served: {problem}");
+        }
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
     }
 
     /// Brings these policies into force, and no others. Returns what keeps any of them from being served,
@@ -94,6 +110,7 @@ impl Fleet {
     pub async fn set(&self, policies: Vec<Policy>) -> Vec<(ObjectName, String)> {
         let _changing = self.changing.lock().await;
         let part = *self.lock_part();
+        *self.lock_before() = Some(self.reports());
         let mut before = std::mem::take(&mut *self.lock());
         let mut after = BTreeMap::new();
         for policy in policies {
@@ -120,6 +137,12 @@ impl Fleet {
             after.iter().filter_map(|(source, running)| Some((source.clone(), running.problem()?)));
         let problems = problems.collect();
         *self.lock() = after;
+        *self.lock_before() = None;
+        // It may have become another meanwhile, when there was nobody to take it.
+        let known = self.lock_part();
+        if *known != part {
+            self.take_part(*known);
+        }
         problems
     }
 
@@ -127,17 +150,29 @@ impl Fleet {
     pub fn set_part(&self, part: Part) {
         let mut known = self.lock_part();
         if std::mem::replace(&mut *known, part) != part {
-            for running in self.lock().values() {
-                running.take_part(part);
-            }
+            self.take_part(part);
+        }
+    }
+
+    fn take_part(&self, part: Part) {
+        for running in self.lock().values() {
+            running.take_part(part);
         }
     }
 
     /// How each policy is, sorted by its object's name.
     #[must_use]
     pub fn reports(&self) -> Vec<PolicyReport> {
+        if let Some(before) = &*self.lock_before() {
+            return before.clone();
+        }
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = refused.iter().map(|(source, problem)| not_served(source, problem));
         let running = self.lock();
-        running.iter().map(|(source, running)| running.report(self.asker.reports(source))).collect()
+        let served = running.iter().map(|(source, running)| running.report(self.asker.reports(source)));
+        let mut reports: Vec<_> = served.chain(refused).collect();
+        reports.sort_by(|a, b| a.source.cmp(&b.source));
+        reports
     }
 
     /// The signals of all policies.
@@ -164,7 +199,25 @@ impl Fleet {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn lock_before(&self) -> MutexGuard<'_, Option<Vec<PolicyReport>>> {
+        self.before.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock_part(&self) -> MutexGuard<'_, Part> {
         self.part.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a policy is that makes no sense here.
+fn not_served(source: &ObjectName, problem: &str) -> PolicyReport {
+    PolicyReport {
+        source: source.clone(),
+        problem: problem.to_owned(),
+        window: 0,
+        max: 0,
+        in_flight: 0,
+        allowance: Decimal::default(),
+        throttling: false,
+        signals: Vec::new(),
     }
 }

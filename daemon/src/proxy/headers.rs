@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Version, request};
@@ -36,6 +36,7 @@ impl Known {
     const FOR: u16 = 1 << 11;
     const PROTO: u16 = 1 << 12;
     const FORWARDED_HOST: u16 = 1 << 13;
+    const COOKIE: u16 = 1 << 14;
 
     /// Looks over all headers.
     #[must_use]
@@ -59,6 +60,7 @@ impl Known {
             "x-forwarded-for" => Self::FOR,
             "x-forwarded-proto" => Self::PROTO,
             "x-forwarded-host" => Self::FORWARDED_HOST,
+            "cookie" => Self::COOKIE,
             _ => 0,
         }
     }
@@ -198,6 +200,9 @@ pub fn forward_request(parts: &mut request::Parts, known: Known, client: &Client
         // something else.
         headers.insert(HOST, host);
     }
+    if known.has(Known::COOKIE) {
+        join_cookies(headers);
+    }
     append(headers, X_FORWARDED_FOR, known.has(Known::FOR), &client.address_text);
     if voice == Voice::Original {
         return;
@@ -259,6 +264,22 @@ fn remove_named(headers: &mut HeaderMap) -> bool {
         headers.remove(name);
     }
     !named.is_empty()
+}
+
+/// Makes one of several cookie headers: HTTP/2 lets a client send each cookie by itself, and no server of
+/// HTTP/1.1 expects that (RFC 9113, 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut values = headers.get_all(COOKIE).iter();
+    let (Some(first), Some(second)) = (values.next(), values.next()) else { return };
+    let mut all = first.as_bytes().to_vec();
+    for value in std::iter::once(second).chain(values) {
+        all.extend_from_slice(b"; ");
+        all.extend_from_slice(value.as_bytes());
+    }
+    // All were values of headers.
+    if let Ok(all) = HeaderValue::from_maybe_shared(bytes::Bytes::from(all)) {
+        headers.insert(COOKIE, all);
+    }
 }
 
 /// Puts a value at the end of a header's list, where there `is` one.
@@ -384,6 +405,15 @@ mod tests {
         assert!(!asked(&[("upgrade", "websocket")]));
         assert!(!asked(&[("connection", "upgrade")]));
         assert!(!asked(&[("connection", "upgrade"), ("upgrade", "websocket, H2C")]));
+    }
+
+    #[test]
+    fn cookies_that_came_apart_are_one_header() {
+        let mut parts = parts(&[("host", "a"), ("cookie", "a=1"), ("cookie", "b=2"), ("cookie", "c=3")]);
+        let known = Known::of(&parts.headers);
+        forward_request(&mut parts, known, &Client::new([10, 0, 0, 1].into(), false), Voice::Declared);
+        let cookies: Vec<_> = parts.headers.get_all("cookie").iter().collect();
+        assert_eq!(cookies, ["a=1; b=2; c=3"]);
     }
 
     #[test]

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 /// The requests of one connection.
 #[derive(Debug, Default)]
 pub struct Pulse {
     open: AtomicUsize,
     begun: AtomicUsize,
+    cut: Notify,
 }
 
 /// A request that is under way, until this is dropped.
@@ -31,6 +34,16 @@ impl Pulse {
         self.open.fetch_add(1, Ordering::Relaxed);
         self.begun.fetch_add(1, Ordering::Relaxed);
         Beat(Arc::clone(self))
+    }
+
+    /// Asks for the connection to be cut: what is on it cannot end well any more.
+    pub fn cut(&self) {
+        self.cut.notify_one();
+    }
+
+    /// Waits until somebody asks for that.
+    pub async fn is_cut(&self) {
+        self.cut.notified().await;
     }
 
     /// Returns once nothing has been under way for `idle`, and before twice that; never without a bound.

@@ -54,7 +54,10 @@ enum Failed {
     Stopped(Stop),
     Upstream(UpstreamError),
     Body(BodyError),
-    Deadline,
+    Deadline {
+        /// Whether the client sends a body, which may be what took so long.
+        owed: bool,
+    },
     /// The upstream went over to another protocol that this client cannot speak.
     Switched,
 }
@@ -85,7 +88,7 @@ impl Door {
         }
         let went = self.go(&live, &mut flight, (&mut parts, known), incoming, &action).await;
         Ok(match went {
-            Ok(answer) => self.pass_on(flight, answer),
+            Ok(answer) => self.pass_on(flight, answer, parts.version == Version::HTTP_2),
             Err(failed) => {
                 let (stop, reply) = reply(&live.gate, &mut flight, failed, grpc, voice);
                 // To throttle-proxy's chain an upstream that is away is an answer like any other.
@@ -113,17 +116,21 @@ impl Door {
             Action::PassThrough => policy.timeouts.pass_through,
             _ => policy.timeouts.request,
         };
+        let owed = !http_body::Body::is_end_stream(&incoming);
         let mut deadline = timeout.map(|timeout| Box::pin(tokio::time::sleep(timeout)));
         let way = async {
-            let (bypasses, body) = bypass::look(policy, parts, incoming).await.map_err(Failed::Body)?;
-            let admitted = live.gate.admit(action, &parts.headers, self.client.address, bypasses).await;
-            let admitted = admitted.map_err(Failed::Stopped)?;
-            flight.admitted(admitted.permit);
             if let Some(max) = policy.max_body
                 && told_length(parts).is_some_and(|length| length > max)
             {
                 return Err(Failed::Body(BodyError::TooLarge(max)));
             }
+            let (bypasses, body) = match action {
+                Action::Protect(_) => bypass::look(policy, parts, incoming).await.map_err(Failed::Body)?,
+                _ => (false, RequestBody::new(incoming, policy.max_body)),
+            };
+            let admitted = live.gate.admit(action, &parts.headers, self.client.address, bypasses).await;
+            let admitted = admitted.map_err(Failed::Stopped)?;
+            flight.admitted(admitted.permit);
             let upgrade = Upgrade::of(parts, known);
             headers::forward_request(parts, known, &self.client, policy.voice);
             let request = next_hop(parts, body, upgrade.as_ref());
@@ -137,7 +144,7 @@ impl Door {
                 biased;
                 went = way => went?,
                 // An upstream that never stops talking uses up the task's budget, and a timer wants some.
-                () = tokio::task::unconstrained(deadline.as_mut()) => return Err(Failed::Deadline),
+                () = tokio::task::unconstrained(deadline.as_mut()) => return Err(Failed::Deadline { owed }),
             },
         };
         let asked = upgrade.as_ref().is_some_and(|upgrade| upgrade.protocol.is_some());
@@ -149,7 +156,7 @@ impl Door {
     }
 
     /// Hands the upstream's answer to the client.
-    fn pass_on(&self, flight: Flight, answer: Answer) -> Response<Body> {
+    fn pass_on(&self, flight: Flight, answer: Answer, multiplexed: bool) -> Response<Body> {
         let Answer { mut response, lease, limit, upgrade, deadline } = answer;
         let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS
             || (response.status().is_success()
@@ -164,8 +171,15 @@ impl Door {
         let (mut parts, incoming) = response.into_parts();
         // The version is the connection's, not the upstream's.
         parts.version = Version::HTTP_11;
-        let body = Guarded::new(Leased::new(incoming, lease), flight, deadline);
-        Response::from_parts(parts, Body::Upstream(Box::new(body)))
+        let pulse = Arc::clone(&self.pulse);
+        let overdue = move || {
+            // Over HTTP/2 the stream is reset; over HTTP/1.1 there is nothing else on the connection.
+            if !multiplexed {
+                pulse.cut();
+            }
+        };
+        let body = Guarded::new(Leased::new(incoming, lease), flight, deadline, overdue);
+        Response::from_parts(parts, Body::Upstream(body))
     }
 
     /// The connection goes over to another protocol: from here on bytes are carried both ways.
@@ -266,8 +280,11 @@ fn reply(
         }
         Failed::Stopped(Stop::Fault(fault)) => fault,
         Failed::Body(error) => body_fault(&error),
-        Failed::Deadline => {
-            flight.failed();
+        Failed::Deadline { owed } => {
+            // Who waits for the client's own body has not waited for the upstream.
+            if !owed {
+                flight.failed();
+            }
             Fault::Deadline
         }
         Failed::Upstream(error) => upstream_fault(gate, flight, &error),

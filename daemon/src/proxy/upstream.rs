@@ -31,6 +31,7 @@ pub use self::lease::Lease;
 pub use self::pool::Pool;
 pub use self::resolve::{Following, ResolveContext};
 use super::policy::{Balance, Protocol, Target, Upstream};
+use super::refusal::is_grpc;
 use super::secrets::Secrets;
 use super::tls::{Alpn, ClientTls};
 
@@ -118,7 +119,7 @@ impl Backend {
             Protocol::Http1 => Alpn::Http1,
             Protocol::Http2 => Alpn::Http2,
             Protocol::Auto if self.tls.is_some() => Alpn::Either,
-            Protocol::Auto if shape::is_grpc(request.headers()) => Alpn::Http2,
+            Protocol::Auto if is_grpc(request.headers()) => Alpn::Http2,
             Protocol::Auto => Alpn::Http1,
         }
     }

@@ -8,7 +8,7 @@ use e2e::upstream::Upstream;
 use e2e::wire::Wire;
 use tokio::io::AsyncReadExt;
 
-use super::harness::{Proxy, get};
+use super::harness::{Proxy, get, policy};
 
 const IDLE: &[&str] = &["timeouts: {idle: 500ms}"];
 
@@ -196,5 +196,23 @@ async fn connections_that_come_and_go_leave_nothing() {
     are_gone(&proxy).await;
     let (now, _) = proxy.daemon.memory();
     assert!(now < before + (16 << 20), "{} KiB stayed", (now - before) >> 10);
+    proxy.still_forwards().await;
+}
+
+#[tokio::test]
+async fn who_stops_reading_holds_no_place_beyond_the_time_of_a_request() {
+    let upstream = Upstream::start().await;
+    let spec = &["timeouts: {request: 300ms}"];
+    let mut proxy = Proxy::before(upstream.at(), spec).await;
+    let mut wire = proxy.wire().await;
+    wire.send("GET /zeros/100000000 HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    let mut speaker = Speaker::two(proxy.at).await;
+    let answer = speaker.send(get("/zeros/100000000")).await.unwrap();
+    // Nobody reads either of them.
+    proxy.flies(0).await;
+    await_condition("the upstream is let go", async || upstream.open() == 0).await;
+    assert!(count(answer.into_body()).await.is_err(), "its stream has no clean end");
+    wire.closes().await;
+    proxy.change(&[&policy(proxy.at, 10, upstream.at(), &[])]);
     proxy.still_forwards().await;
 }

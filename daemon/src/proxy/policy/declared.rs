@@ -65,17 +65,17 @@ pub fn policy(entry: &PolicyEntry) -> Result<Policy, PolicyError> {
     })
 }
 
-/// Checks all policies of a document.
-///
-/// # Errors
-/// [`PolicyError`] for the first that has no meaning; its field begins with the policy's name.
-pub fn policies(document: &DaemonDocument) -> Result<Vec<Policy>, PolicyError> {
-    let named = |entry: &PolicyEntry| {
-        policy(entry).map_err(|PolicyError { field, fault }| {
-            error(format!("BackpressurePolicy {}: {field}", entry.source), fault)
-        })
-    };
-    document.backpressure_policies.iter().map(named).collect()
+/// Those policies of a document that can be run, and why the others cannot. One that makes no sense to this
+/// version holds up no other team's.
+pub fn policies(document: &DaemonDocument) -> (Vec<Policy>, Vec<(ObjectName, String)>) {
+    let (mut good, mut refused) = (Vec::new(), Vec::new());
+    for entry in &document.backpressure_policies {
+        match policy(entry) {
+            Ok(policy) => good.push(policy),
+            Err(error) => refused.push((entry.source.clone(), error.to_string())),
+        }
+    }
+    (good, refused)
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "what is wrong is given away")]

@@ -1,9 +1,9 @@
 //! Requests in the form in which each protocol has them. The address in a request and its Host header
 //! say the same in two places; either form can be made of the other.
 
-use http::header::{CONTENT_TYPE, HOST, UPGRADE};
+use http::header::{HOST, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderValue, Method, Request, Uri, Version};
 
 /// Puts the request's path behind `base`; nothing to do where that is empty.
 pub(super) fn behind<B>(request: &mut Request<B>, base: &str) -> Result<(), http::Error> {
@@ -61,11 +61,6 @@ pub(super) fn for_http2<B>(
     parts.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
     *request.uri_mut() = Uri::from_parts(parts)?;
     Ok(())
-}
-
-/// Whether it is gRPC's.
-pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// Whether the connection may become another protocol's by it, which only HTTP/1.1's can.
