@@ -165,7 +165,9 @@ fn give_up<B: HttpBody>(held: Option<Held<B>>) {
     let (flight, waiting) = (held.flight.take(), held.waiting.take());
     drop(held);
     if let Some(waiting) = waiting {
-        flight.map(Flight::fail);
+        if let Some(flight) = flight {
+            flight.fail();
+        }
         waiting.wake();
     }
     // Where the client did not read, that says nothing of the upstream, and the flight ends by itself.
