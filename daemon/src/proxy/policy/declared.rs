@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crds::backpressure as declared;
-use crds::credentials::SecretKey;
+use crds::credentials::{CERTIFICATE, PASSWORD, PRIVATE_KEY, SecretKey, USERNAME};
 use crds::document::{DaemonDocument, PolicyEntry};
 use crds::duration::GoDuration;
 use crds::reference::{ObjectName, SecretKeyRef, TlsMode};
@@ -105,8 +105,8 @@ fn listener(source: &ObjectName, listener: &declared::Listener) -> Result<Listen
     let tls = match (listener.tls.mode, &listener.tls.secret_ref) {
         (TlsMode::Disabled, _) => None,
         (TlsMode::SecretRef, Some(reference)) => Some(ListenerTls {
-            certificate: secret(source, &reference.name, "tls.crt"),
-            key: secret(source, &reference.name, "tls.key"),
+            certificate: secret(source, &reference.name, CERTIFICATE),
+            key: secret(source, &reference.name, PRIVATE_KEY),
         }),
         (TlsMode::SecretRef, None) => return Err(error(field, "mode SecretRef needs secretRef")),
         (TlsMode::Managed, _) => {
@@ -319,8 +319,8 @@ fn prometheus(source: &ObjectName, declared: &declared::Prometheus) -> Prometheu
     let auth = match (&declared.auth.bearer_token_secret_ref, &declared.auth.basic_auth_secret_ref) {
         (Some(token), _) => Auth::Bearer(key(source, token)),
         (None, Some(basic)) => Auth::Basic {
-            username: secret(source, &basic.name, "username"),
-            password: secret(source, &basic.name, "password"),
+            username: secret(source, &basic.name, USERNAME),
+            password: secret(source, &basic.name, PASSWORD),
         },
         (None, None) => Auth::None,
     };

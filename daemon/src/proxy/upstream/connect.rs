@@ -4,10 +4,8 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -43,7 +41,8 @@ async fn open(backend: &Backend, endpoint: &Arc<Endpoint>, alpn: Alpn) -> Result
     let address = endpoint.address();
     let connected = async {
         let stream = TcpStream::connect(address).await?;
-        tune(&stream)?;
+        // Small requests leave at once, and an endpoint that has vanished without a word is noticed.
+        crate::server::tune(&stream)?;
         Ok(stream)
     };
     let stream = connected.await.map_err(|fault| UpstreamError::Connect { endpoint: address, fault })?;
@@ -60,16 +59,6 @@ async fn open(backend: &Backend, endpoint: &Arc<Endpoint>, alpn: Alpn) -> Result
         None => alpn == Alpn::Http2,
     };
     Ok((TokioIo::new(Stream::Tls(Box::new(stream))), many))
-}
-
-/// Small requests leave at once, and an endpoint that has vanished without a word is noticed.
-fn tune(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(60))
-        .with_interval(Duration::from_secs(15))
-        .with_retries(4);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
 impl AsyncRead for Stream {
