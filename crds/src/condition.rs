@@ -81,6 +81,10 @@ pub enum Reason {
     WindowCut,
     /// No signal cuts the window.
     WindowOpen,
+    /// Nobody knows now; a signal cut the window when last it was known.
+    WasCut,
+    /// Nobody knows now; a signal had no fresh value when last it was known.
+    WasUnhealthy,
     /// Nothing is changed, because spec.paused says so.
     Paused,
     /// No pod is ready to run anything.
@@ -121,6 +125,8 @@ impl Reason {
             Self::QueryFailed => "QueryFailed",
             Self::WindowCut => "WindowCut",
             Self::WindowOpen => "WindowOpen",
+            Self::WasCut => "WasCut",
+            Self::WasUnhealthy => "WasUnhealthy",
             Self::Paused => "Paused",
             Self::NoReadyPods => "NoReadyPods",
             Self::PodsReady => "PodsReady",

@@ -32,6 +32,8 @@ use crate::{
     status,
 };
 
+pub(crate) mod turns;
+
 /// How long a change may be on its way before the status says that it is.
 const ON_ITS_WAY: Duration = Duration::from_millis(500);
 /// How long something that was in force may seem not to be before the status says so: a new leader
@@ -105,7 +107,7 @@ pub struct Saying<S> {
     pub status: S,
     /// The same, as the API takes it.
     pub json: Value,
-    /// The conditions before.
+    /// The conditions that were said before.
     pub before: Vec<Condition>,
     /// Its conditions.
     pub after: Vec<Condition>,
@@ -321,24 +323,9 @@ fn tell<K: Declared>(object: &K, context: &Context, before: &[Condition], after:
             context.events.tell(&reference, reason, &condition.message);
         }
     }
-    for (kind, turns) in [
-        (
-            ConditionType::SignalsHealthy,
-            [(Truth::False, Told::SignalsUnhealthy), (Truth::True, Told::SignalsHealthy)],
-        ),
-        (
-            ConditionType::Throttling,
-            [(Truth::True, Told::ThrottlingStarted), (Truth::False, Told::ThrottlingEnded)],
-        ),
-    ] {
-        let Some(condition) = conditions::find(after, kind) else { continue };
-        let known = conditions::find(before, kind).map(|known| known.status.as_str());
-        let [(begun, begins), (ended, ends)] = turns.map(|(truth, reason)| (truth.as_str(), reason));
-        // That it is well is news only where it was not.
-        if condition.status == begun && known != Some(begun) {
-            context.events.tell(&reference, begins, &condition.message);
-        } else if condition.status == ended && known == Some(begun) {
-            context.events.tell(&reference, ends, &condition.message);
+    for turn in [turns::UNHEALTHY, turns::THROTTLING] {
+        if let Some((reason, message)) = turn.news(before, after) {
+            context.events.tell(&reference, reason, message);
         }
     }
 }

@@ -85,11 +85,16 @@ impl Declared for BackpressurePolicy {
     fn speak(&self, outlook: &Outlook, context: &Context) -> Speech<Self::Status> {
         let words = context.spoken.of(self);
         let stood = words.as_ref().map_or(Duration::MAX, |words| words.at.elapsed());
-        let before = match words {
-            Some(words) if stood < UNSEEN => words.status,
+        let before = match &words {
+            Some(words) if stood < UNSEEN => words.status.clone(),
             _ => self.status.clone().unwrap_or_default(),
         };
-        speak(self, outlook, before, stood)
+        let mut speech = speak(self, outlook, before, stood);
+        // People were told of what we said, whatever the cache shows instead.
+        if let (Speech::Say(saying), Some(words)) = (&mut speech, words) {
+            saying.before = words.status.conditions;
+        }
+        speech
     }
 
     fn spoken(&self, status: Self::Status, context: &Context) {
@@ -135,8 +140,9 @@ fn status(
     let measured: Option<&Measured> = outlook.measured.as_deref();
     let mut found = outlook.findings.to_vec();
     if outlook.accepted() {
-        found.push(findings::signals_healthy(&policy.spec, measured));
-        found.push(findings::throttling(&policy.spec, measured, numbers.allowance));
+        let said = &before.conditions;
+        found.push(findings::signals_healthy(&policy.spec, measured, said));
+        found.push(findings::throttling(&policy.spec, measured, numbers.allowance, said));
     }
     let mut status = BackpressurePolicyStatus {
         observed_generation: outlook.generation,

@@ -2,23 +2,34 @@
 
 use crds::{
     backpressure::{BackpressurePolicySpec, OnSignalLoss, Signal},
-    condition::{ConditionType, Reason},
+    condition::{Condition, ConditionType, Reason},
     decimal::Decimal,
 };
 
 use super::measured::{Measured, SignalMeasured};
-use crate::conditions::{Finding, Truth};
+use crate::{
+    conditions::{Finding, Truth},
+    declared::turns::{THROTTLING, UNHEALTHY},
+};
 
-/// Whether every signal has a fresh value on every pod that has told of it.
-pub(super) fn signals_healthy(spec: &BackpressurePolicySpec, measured: Option<&Measured>) -> Finding {
+/// Whether every signal has a fresh value on every pod that has told of it. `before` is what was said last.
+pub(super) fn signals_healthy(
+    spec: &BackpressurePolicySpec,
+    measured: Option<&Measured>,
+    before: &[Condition],
+) -> Finding {
     let kind = ConditionType::SignalsHealthy;
     if spec.signals.is_empty() {
         return Finding::new(kind, true, Reason::NoSignals, "the policy has no signals");
     }
-    let Some(measured) = measured else {
-        let message = "no ready pod has told of its signals yet";
-        return Finding::new(kind, Truth::Unknown, Reason::Pending, message);
+    let unknown = |message: &str| match UNHEALTHY.unknown(before) {
+        Reason::WasUnhealthy => {
+            let message = format!("{message}; not all were well when last it was known");
+            Finding::new(kind, Truth::Unknown, Reason::WasUnhealthy, message)
+        }
+        reason => Finding::new(kind, Truth::Unknown, reason, message),
     };
+    let Some(measured) = measured else { return unknown("no ready pod tells of its signals") };
     let faulty = || measured.signals.iter().filter_map(|signal| Some((&signal.name, signal.fault.as_ref()?)));
     if faulty().next().is_some() {
         let lost = faulty().any(|(_, fault)| fault.lost);
@@ -37,20 +48,25 @@ pub(super) fn signals_healthy(spec: &BackpressurePolicySpec, measured: Option<&M
         let message = "every signal has a fresh value on every ready pod";
         return Finding::new(kind, true, Reason::SignalsFresh, message);
     }
-    let message = format!("no answer has come yet for {}", silent.join(", "));
-    Finding::new(kind, Truth::Unknown, Reason::Pending, message)
+    unknown(&format!("no answer has come yet for {}", silent.join(", ")))
 }
 
-/// Whether a signal cuts a pod's window. `allowance` is the one that the status shows.
+/// Whether a signal cuts a pod's window. `allowance` is the one that the status shows, `before` is what was
+/// said last.
 pub(super) fn throttling(
     spec: &BackpressurePolicySpec,
     measured: Option<&Measured>,
     allowance: Option<Decimal>,
+    before: &[Condition],
 ) -> Finding {
     let kind = ConditionType::Throttling;
     let Some(measured) = measured else {
-        let message = "no ready pod has told of its window yet";
-        return Finding::new(kind, Truth::Unknown, Reason::Pending, message);
+        let reason = THROTTLING.unknown(before);
+        let message = match reason {
+            Reason::WasCut => "no ready pod tells of its window; it was cut when last it was known",
+            _ => "no ready pod tells of its window",
+        };
+        return Finding::new(kind, Truth::Unknown, reason, message);
     };
     if !measured.throttling {
         return Finding::new(kind, false, Reason::WindowOpen, "no signal cuts the window");

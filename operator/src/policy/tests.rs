@@ -109,8 +109,20 @@ impl Scene {
     }
 
     fn told(&self, reason: &str) -> bool {
+        self.times_told(reason) > 0
+    }
+
+    fn times_told(&self, reason: &str) -> u64 {
         let families = self.scenario.context.metrics.render().unwrap();
-        families.lines().any(|line| line.contains("events") && line.contains(&format!("\"{reason}\"")))
+        let told = |line: &&str| line.contains("events") && line.contains(&format!("\"{reason}\""));
+        let line = families.lines().find(told);
+        line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_default()
+    }
+
+    /// An operator that has just begun: it has said nothing yet, and its cache has seen everything.
+    fn begin_anew(&mut self) {
+        self.see();
+        self.scenario.context.spoken.forget(&name("search"));
     }
 }
 
@@ -184,6 +196,47 @@ async fn throttling_is_told_at_once_and_its_numbers_seldom() {
     assert_eq!(scene.condition("Throttling").0, "False WindowOpen");
     assert!(scene.told("ThrottlingStarted") && scene.told("ThrottlingEnded"));
     assert!(!scene.told("SignalsHealthy"), "they were never ill");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_is_told_though_pods_were_silent_and_the_operator_is_another() {
+    let mut scene = Scene::new();
+    let failed = json!([{"name": "errors", "value": "0.7", "age": "9s", "error": "answered 503"}]);
+    let ill = report(json!({"window": 9, "allowance": "0.1", "throttling": true, "signals": failed}));
+    scene.pods(&[ill.clone()]);
+    assert!(scene.run().await.0);
+    for _ in 0..2 {
+        tokio::time::advance(Duration::from_secs(60)).await;
+        scene.begin_anew();
+        scene.pods(&[]);
+        assert!(scene.run().await.0);
+        assert_eq!(scene.condition("Throttling").0, "Unknown WasCut");
+        assert_eq!(scene.condition("SignalsHealthy").0, "Unknown WasUnhealthy");
+        scene.begin_anew();
+        scene.pods(&[ill.clone()]);
+        assert!(scene.run().await.0);
+    }
+    assert_eq!((scene.times_told("ThrottlingStarted"), scene.times_told("SignalsUnhealthy")), (1, 1));
+    assert_eq!((scene.times_told("ThrottlingEnded"), scene.times_told("SignalsHealthy")), (0, 0));
+    scene.pods(&[]);
+    assert!(scene.run().await.0);
+    scene.begin_anew();
+    scene.pods(&[report(json!({}))]);
+    assert!(scene.run().await.0);
+    assert_eq!((scene.times_told("ThrottlingEnded"), scene.times_told("SignalsHealthy")), (1, 1));
+    assert_eq!((scene.times_told("ThrottlingStarted"), scene.times_told("SignalsUnhealthy")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_told_twice_because_a_cache_is_late() {
+    let scene = Scene::new();
+    scene.pods(&[cut(64, "0.64")]);
+    assert!(scene.run().await.0);
+    // The cache shows an object without a status for longer than it should.
+    tokio::time::advance(UNSEEN * 2).await;
+    assert!(scene.run().await.0);
+    assert_eq!(scene.times_told("ThrottlingStarted"), 1);
+    assert_eq!(scene.times_told("Programmed"), 1);
 }
 
 #[tokio::test(start_paused = true)]
