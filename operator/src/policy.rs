@@ -1,11 +1,13 @@
 //! BackpressurePolicy: its part in the spine of what is declared.
 //!
-//! Its status tells what the pods measure. A condition that turns is written at once; numbers seldom, and
-//! only where they have changed enough to matter, so that a policy at rest costs the API server nothing.
+//! Its status tells what the pods measure. A condition that turns is written at once, unless it has just
+//! turned several times; numbers seldom, and only where they have changed enough to matter. So a policy at
+//! rest costs the API server nothing, and one whose signals swing not much.
 
 mod findings;
 pub mod measured;
 mod numbers;
+mod pace;
 
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
@@ -17,7 +19,7 @@ use crds::{
 use serde_json::json;
 use tokio::time::Instant;
 
-use self::measured::Measured;
+use self::{measured::Measured, pace::Pace};
 use crate::{
     clock, conditions,
     context::{Context, lock},
@@ -39,6 +41,7 @@ struct Words {
     uid: Option<String>,
     status: BackpressurePolicyStatus,
     at: Instant,
+    pace: Pace,
 }
 
 impl Spoken {
@@ -58,7 +61,15 @@ impl Spoken {
     }
 
     fn note(&self, policy: &BackpressurePolicy, status: BackpressurePolicyStatus) {
-        let words = Words { uid: policy.metadata.uid.clone(), status, at: clock::instant() };
+        let (uid, at) = (policy.metadata.uid.clone(), clock::instant());
+        let mut pace = Pace::default();
+        if let Some(before) = self.of(policy) {
+            pace = before.pace;
+            if difference(&before.status.conditions, &status.conditions) == Difference::Measured {
+                pace.turned(at);
+            }
+        }
+        let words = Words { uid, status, at, pace };
         lock(&self.policies).insert(ObjectName::of(&policy.metadata), words);
     }
 }
@@ -85,11 +96,12 @@ impl Declared for BackpressurePolicy {
     fn speak(&self, outlook: &Outlook, context: &Context) -> Speech<Self::Status> {
         let words = context.spoken.of(self);
         let stood = words.as_ref().map_or(Duration::MAX, |words| words.at.elapsed());
+        let turn_in = words.as_ref().map_or(Duration::ZERO, |words| words.pace.wait(clock::instant()));
         let before = match &words {
             Some(words) if stood < UNSEEN => words.status.clone(),
             _ => self.status.clone().unwrap_or_default(),
         };
-        let mut speech = speak(self, outlook, before, stood);
+        let mut speech = speak(self, outlook, before, (stood, turn_in));
         // People were told of what we said, whatever the cache shows instead.
         if let (Speech::Say(saying), Some(words)) = (&mut speech, words) {
             saying.before = words.status.conditions;
@@ -102,31 +114,33 @@ impl Declared for BackpressurePolicy {
     }
 }
 
-/// What is to be said over `before`, which has stood for so long.
+/// What is to be said over `before`, which has `stood` for so long, where what pods measure may turn it in
+/// `turn_in`.
 fn speak(
     policy: &BackpressurePolicy,
     outlook: &Outlook,
     before: BackpressurePolicyStatus,
-    stood: Duration,
+    (stood, turn_in): (Duration, Duration),
 ) -> Speech<BackpressurePolicyStatus> {
     let measured = outlook.measured.as_deref();
     let fresh = numbers::of(measured);
     // With the numbers as they were, a condition that differs does so for another reason than a number.
     let still = status(policy, outlook, &before, &before);
-    let patience = if turned(&before.conditions, &still.conditions) {
-        Some(Duration::ZERO)
-    } else {
-        let reworded = (before.conditions != still.conditions).then_some(numbers::MOVED);
-        [numbers::patience(&before, &fresh), reworded].into_iter().flatten().min()
+    let conditions = match difference(&before.conditions, &still.conditions) {
+        Difference::None => None,
+        Difference::Words => Some(numbers::MOVED.saturating_sub(stood)),
+        Difference::Measured => Some(turn_in),
+        Difference::More => Some(Duration::ZERO),
     };
-    match patience {
+    let numbers = numbers::patience(&before, &fresh).map(|patience| patience.saturating_sub(stood));
+    match [conditions, numbers].into_iter().flatten().min() {
         None => Speech::Silence,
-        Some(patience) if stood < patience => Speech::Later(patience - stood),
-        Some(_) => {
+        Some(Duration::ZERO) => {
             let status = status(policy, outlook, &before, &fresh);
             let after = status.conditions.clone();
             Speech::Say(Saying { json: json!(status), status, before: before.conditions, after })
         }
+        Some(wait) => Speech::Later(wait),
     }
 }
 
@@ -153,15 +167,37 @@ fn status(
     status
 }
 
-/// Whether conditions say something else, beyond the words in which SignalsHealthy and Throttling tell of
-/// what the pods measure.
-fn turned(before: &[Condition], after: &[Condition]) -> bool {
+/// By how much what conditions say differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Difference {
+    /// Not at all.
+    None,
+    /// By the words in which SignalsHealthy and Throttling tell of what the pods measure.
+    Words,
+    /// By what these two say.
+    Measured,
+    /// By more than that.
+    More,
+}
+
+fn difference(before: &[Condition], after: &[Condition]) -> Difference {
+    if before.len() != after.len() {
+        return Difference::More;
+    }
     let moving = [ConditionType::SignalsHealthy, ConditionType::Throttling].map(ConditionType::as_str);
-    let same = |(before, after): (&Condition, &Condition)| {
-        let reworded = Condition { message: after.message.clone(), ..before.clone() };
-        *before == *after || moving.contains(&before.type_.as_str()) && reworded == *after
+    let of = |(before, after): (&Condition, &Condition)| {
+        let same = before.type_ == after.type_ && before.observed_generation == after.observed_generation;
+        if before == after {
+            Difference::None
+        } else if !same || !moving.contains(&before.type_.as_str()) {
+            Difference::More
+        } else if before.status == after.status && before.reason == after.reason {
+            Difference::Words
+        } else {
+            Difference::Measured
+        }
     };
-    before.len() != after.len() || !before.iter().zip(after).all(same)
+    before.iter().zip(after).map(of).max().unwrap_or(Difference::None)
 }
 
 #[cfg(test)]

@@ -44,7 +44,8 @@ pub(super) fn patience(
     after: &BackpressurePolicyStatus,
 ) -> Option<Duration> {
     let (Some(was), Some(is)) = (&before.window, &after.window) else {
-        return (before.window != after.window).then_some(Duration::ZERO);
+        // Throttling is known from then on, or no longer, which is written without waiting for this.
+        return (before.window != after.window).then_some(MOVED);
     };
     // Of a window that is small, one slot is much.
     let slots = (widest(after) / 100).max(1).unsigned_abs();
@@ -150,6 +151,6 @@ mod tests {
         assert_eq!(patience(&first, &of(Some(&near))), None);
         value(&mut near, 202);
         assert_eq!(patience(&first, &of(Some(&near))), Some(MOVED));
-        assert_eq!(patience(&BackpressurePolicyStatus::default(), &first), Some(Duration::ZERO));
+        assert_eq!(patience(&BackpressurePolicyStatus::default(), &first), Some(MOVED));
     }
 }
