@@ -249,6 +249,7 @@ impl Applier<'_> {
     }
 }
 
-fn owned_by(object: &(impl ResourceExt + ?Sized), uid: &str) -> bool {
+/// Whether an object belongs to the cluster with this uid.
+pub(super) fn owned_by(object: &(impl ResourceExt + ?Sized), uid: &str) -> bool {
     object.owner_references().iter().any(|owner| owner.uid == uid && owner.controller == Some(true))
 }

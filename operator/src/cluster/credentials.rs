@@ -2,7 +2,8 @@
 //! beside them.
 //!
 //! Secrets are asked for by name, and never listed or watched. Values are neither kept nor shown: of what
-//! was applied, a hash stays. What is not there is left out, and the pods say so of what needs it.
+//! was applied, a hash stays. What is not there is left out, and the pods say so of what needs it. Of what
+//! cannot be read nobody knows whether it is there, so the pods keep what they have of it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,14 +15,15 @@ use crds::{
     document::DaemonDocument,
     reference::ObjectName,
 };
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, Client};
 use tokio::time::Instant;
 
 use super::{
     applier,
-    build::{self, Prepared},
+    apply::owned_by,
+    build::{self, Named, Prepared},
     dereference::Declarations,
     memory::Memory,
     validate::Identity,
@@ -34,8 +36,6 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// The shortest time between two looks, when policies change.
 const SETTLE: Duration = Duration::from_secs(1);
-/// The longest wait after a look that failed.
-const CAP: Duration = Duration::from_secs(300);
 /// Secrets that are asked for at once.
 const AT_ONCE: usize = 8;
 
@@ -48,8 +48,10 @@ pub struct Looked {
     at: Option<Instant>,
     /// When the next one is due.
     next: Option<Instant>,
-    /// Looks in a row that failed.
+    /// Looks in a row in which a Secret could not be read.
     failures: u32,
+    /// Secrets that could not be read in the last one, and why.
+    unread: BTreeMap<ObjectName, String>,
     /// Whether the pods' Secret may be there.
     there: bool,
 }
@@ -60,15 +62,29 @@ impl Looked {
         self.there = !all(document).is_empty();
     }
 
+    /// Why a Secret could not be read, if it could not.
+    #[must_use]
+    pub fn unread(&self, secret: &ObjectName) -> Option<&str> {
+        self.unread.get(secret).map(String::as_str)
+    }
+
     /// How long the next look has to wait.
     fn wait(&self, needed: &BTreeSet<SecretKey>, now: Instant) -> Option<Duration> {
         let due = if self.needed == *needed { self.next } else { self.at.map(|at| at + SETTLE) };
         due.map(|due| due.saturating_duration_since(now)).filter(|wait| !wait.is_zero())
     }
 
-    fn failed(&mut self, now: Instant) -> Duration {
-        let wait = backoff::spread(backoff::doubled(SETTLE, CAP, self.failures), random::bits());
-        self.failures = self.failures.saturating_add(1);
+    /// A look is over. Returns when the next one is due: soon where something could not be read, and never
+    /// later than it were otherwise.
+    fn looked(&mut self, now: Instant) -> Duration {
+        let wait = if self.unread.is_empty() {
+            self.failures = 0;
+            LOOK_EVERY
+        } else {
+            let wait = backoff::doubled(SETTLE, LOOK_EVERY, self.failures);
+            self.failures = self.failures.saturating_add(1);
+            backoff::spread(wait, random::bits())
+        };
         self.next = Some(now + wait);
         wait
     }
@@ -109,61 +125,99 @@ pub(super) async fn apply(
         return Ok(Some(wait));
     }
     memory.credentials.at = Some(now);
-    let entries = read(context, name, &needed).await;
+    let Found { mut entries, unread } = read(context, &needed).await;
+    let keys: Vec<SecretKey> = unread.values().flat_map(|(keys, _)| keys).cloned().collect();
     memory.credentials.needed = needed;
-    let entries = match entries {
-        Ok(entries) => entries,
+    memory.credentials.unread = unread.into_iter().map(|(secret, (_, why))| (secret, why)).collect();
+    for (secret, error) in &memory.credentials.unread {
+        tracing::warn!(cluster = %name, %secret, error, "a Secret that a policy names cannot be read");
+    }
+    match held(context, &target, &identity.owner().uid, &keys).await {
+        Ok(held) => entries.extend(held),
         Err(error) => {
-            let wait = memory.credentials.failed(now);
-            tracing::warn!(cluster = %name, error = chain(&error), again_in = ?wait, "Secrets cannot be read");
-            return Ok(Some(wait));
+            let error = reason(&error);
+            tracing::warn!(cluster = %name, error, "the pods' Secret cannot be read, and stays as it is");
+            return Ok(Some(memory.credentials.looked(now)));
         }
-    };
+    }
     memory.credentials.there = true;
     let secret = Prepared::of(&build::credentials(identity, entries)).map_err(ReconcileError::Render)?;
     let mut applier = applier(context, name, identity.owner(), memory);
     applier.look_at(&target).await?;
     applier.apply(std::slice::from_ref(&secret)).await?;
-    memory.credentials.failures = 0;
-    memory.credentials.next = Some(now + LOOK_EVERY);
-    Ok(Some(LOOK_EVERY))
+    Ok(Some(memory.credentials.looked(now)))
 }
 
-/// The values of those keys that are there, as the pods' Secret has them.
-async fn read(
-    context: &Context,
-    cluster: &ObjectName,
-    needed: &BTreeSet<SecretKey>,
-) -> Result<BTreeMap<String, ByteString>, kube::Error> {
+/// What a look at Secrets has brought.
+#[derive(Default)]
+struct Found {
+    /// The values that are there, as the pods' Secret has them.
+    entries: BTreeMap<String, ByteString>,
+    /// Secrets that cannot be read: the keys that are needed of each, and why it cannot.
+    unread: BTreeMap<ObjectName, (Vec<SecretKey>, String)>,
+}
+
+async fn read(context: &Context, needed: &BTreeSet<SecretKey>) -> Found {
     let mut secrets: BTreeMap<ObjectName, Vec<SecretKey>> = BTreeMap::new();
     for key in needed {
-        let secret = ObjectName { namespace: key.namespace.clone(), name: key.name.clone() };
-        secrets.entry(secret).or_default().push(key.clone());
+        secrets.entry(holder(key)).or_default().push(key.clone());
     }
-    let asked =
-        secrets.into_iter().map(|(secret, keys)| ask(context.client.clone(), cluster.clone(), secret, keys));
-    let found: Vec<Vec<(String, ByteString)>> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
-    Ok(found.into_iter().flatten().collect())
+    let asked = secrets.into_iter().map(|(secret, keys)| async {
+        let answer = ask(&context.client, &secret, &keys).await;
+        (secret, keys, answer)
+    });
+    let mut answers = stream::iter(asked).buffer_unordered(AT_ONCE);
+    let mut found = Found::default();
+    while let Some((secret, keys, answer)) = answers.next().await {
+        match answer {
+            Ok(values) => found.entries.extend(values),
+            Err(error) => drop(found.unread.insert(secret, (keys, reason(&error)))),
+        }
+    }
+    found
 }
 
-/// The values of these keys of a Secret; none where it is not there, or where we may not know.
+/// The Secret that holds a key.
+pub(super) fn holder(key: &SecretKey) -> ObjectName {
+    ObjectName { namespace: key.namespace.clone(), name: key.name.clone() }
+}
+
+/// Why, in the API server's words where it said anything.
+fn reason(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        // Its words may repeat what was answered, which is secret.
+        kube::Error::SerdeError(_) => "what the API server answers is no Secret".to_owned(),
+        error => chain(error),
+    }
+}
+
+/// The values of those `keys` of a Secret that are there.
 async fn ask(
-    client: Client,
-    cluster: ObjectName,
-    secret: ObjectName,
-    keys: Vec<SecretKey>,
+    client: &Client,
+    secret: &ObjectName,
+    keys: &[SecretKey],
 ) -> Result<Vec<(String, ByteString)>, kube::Error> {
-    let api: Api<Secret> = Api::namespaced(client, &secret.namespace);
-    let held = match api.get_opt(&secret.name).await {
-        Ok(held) => held,
-        Err(kube::Error::Api(status)) if status.code == 403 => {
-            tracing::warn!(%cluster, %secret, "the operator may not read a Secret that a policy names");
-            None
-        }
-        Err(error) => return Err(error),
-    };
+    let api: Api<Secret> = Api::namespaced(client.clone(), &secret.namespace);
     // What we made holds values of other namespaces, which a policy beside it has no right to.
-    let theirs = held.filter(|held| owner_of(held).is_none());
+    let theirs = api.get_opt(&secret.name).await?.filter(|held| owner_of(held).is_none());
     let data = theirs.and_then(|theirs| theirs.data).unwrap_or_default();
-    Ok(keys.into_iter().filter_map(|key| Some((key.entry()?, data.get(&key.key)?.clone()))).collect())
+    Ok(keys.iter().filter_map(|key| Some((key.entry()?, data.get(&key.key)?.clone()))).collect())
+}
+
+/// What the pods have of `keys`; where there are none, nobody is asked.
+async fn held(
+    context: &Context,
+    target: &Named,
+    uid: &str,
+    keys: &[SecretKey],
+) -> Result<Vec<(String, ByteString)>, kube::Error> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), &target.namespace);
+    let ours = api.get_opt(&target.name).await?.filter(|held| owned_by(held, uid));
+    let data = ours.and_then(|ours| ours.data).unwrap_or_default();
+    let entries = keys.iter().filter_map(SecretKey::entry);
+    Ok(entries.filter_map(|entry| Some((entry.clone(), data.get(&entry)?.clone()))).collect())
 }

@@ -1,6 +1,9 @@
 //! What a cluster's reconcile has found out about the objects that name it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use crds::{
     cluster::RateLimitCluster,
@@ -13,6 +16,7 @@ use crds::{
 use kube::Resource as _;
 
 use super::{
+    credentials::holder,
     dereference::{Declarations, Declared},
     memory::Memory,
     pods::PodView,
@@ -60,7 +64,7 @@ pub async fn verdicts(
         let mut verdict = Verdict::new(generation, outcome.clone(), progress, now);
         if let (Source::Policy(policy), true) = (source, outcome.is_accepted()) {
             add_reports(&mut verdict, policy, pods);
-            verdict.caution = caution(context, &declarations.folded, policy);
+            verdict.caution = caution(context, &declarations.folded, policy, memory);
         }
         verdict
     };
@@ -99,7 +103,7 @@ fn add_reports(verdict: &mut Verdict, policy: &ObjectName, pods: &[PodView]) {
 }
 
 /// What the owner of an accepted policy should know.
-fn caution(context: &Context, folded: &Folded, policy: &ObjectName) -> Option<String> {
+fn caution(context: &Context, folded: &Folded, policy: &ObjectName, memory: &Memory) -> Option<String> {
     let entry = folded.document.backpressure_policies.iter().find(|entry| entry.source == *policy)?;
     let mut cautions = Vec::new();
     let undeclared = folded.document.undeclared(entry);
@@ -113,6 +117,12 @@ fn caution(context: &Context, folded: &Folded, policy: &ObjectName) -> Option<St
     if let (Some(first), false) = (secrets.first(), context.environment.secrets) {
         cautions.push(format!(
             "the operator may not read Secrets (the chart's rbac.secrets is false), so its pods lack {first}"
+        ));
+    }
+    let named: BTreeSet<ObjectName> = secrets.iter().map(holder).collect();
+    for (secret, why) in named.iter().filter_map(|name| Some((name, memory.credentials.unread(name)?))) {
+        cautions.push(format!(
+            "the operator cannot read the Secret {secret}, and the pods keep what they have of it: {why}"
         ));
     }
     (!cautions.is_empty()).then(|| cautions.join("; "))

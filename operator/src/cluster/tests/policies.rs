@@ -145,6 +145,12 @@ async fn without_need_the_secret_goes_and_no_call_is_made() {
     assert_eq!(run_and_list(&mut scenario).await, [""; 0]);
 }
 
+/// What the policy's owner should know.
+fn caution(scenario: &Scenario) -> String {
+    let verdict = scenario.context.board.verdict(&main(), &Source::Policy(named("needy"))).unwrap();
+    verdict.caution.unwrap_or_default()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_secret_that_cannot_be_read_is_tried_ever_more_seldom_and_holds_up_nothing() {
     let mut scenario = rested().await;
@@ -152,19 +158,80 @@ async fn a_secret_that_cannot_be_read_is_tried_ever_more_seldom_and_holds_up_not
     needy(&mut scenario);
     let calls = run_and_list(&mut scenario).await;
     assert!(calls.contains(&"PATCH configmaps/main-document-0".to_owned()), "{calls:?}");
-    assert!(!calls.contains(&OURS.to_owned()), "what was there is not taken away");
     assert_eq!(condition(&scenario, "Degraded").0, "False");
     let mut looks = 0;
     for _ in 0..120 {
         tokio::time::advance(Duration::from_secs(1)).await;
         looks += run_and_list(&mut scenario).await.iter().filter(|call| *call == "GET secrets/prom").count();
     }
-    assert!((5..=9).contains(&looks), "{looks}");
+    // Soon at first, and then as often as one that can be read.
+    assert!((8..=14).contains(&looks), "{looks}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_keep_what_they_have_of_a_secret_that_cannot_be_read_and_its_policy_says_so() {
+    const LOOK: Duration = Duration::from_secs(30);
+    let mut scenario = rested().await;
+    scenario.put("secrets/prom", secret(&json!({"token": "YQ=="})));
+    scenario.put("secrets/cert", secret(&json!({"tls.crt": "Yg==", "tls.key": "Yw=="})));
+    needy(&mut scenario);
+    run_and_list(&mut scenario).await;
+    assert_eq!(caution(&scenario), "");
+    for (code, why, renewed) in [
+        (403, "secrets \"prom\" is forbidden", "MQ=="),
+        (500, "etcd is away", "Mg=="),
+        (429, "slow down", "Mw=="),
+    ] {
+        scenario.fails("GET secrets/prom", code, why);
+        // A new leader knows of no value either.
+        let _ = scenario.context.forget(&main());
+        // What can be read goes its way meanwhile.
+        scenario.put("secrets/cert", secret(&json!({"tls.crt": renewed, "tls.key": "Yw=="})));
+        tokio::time::advance(LOOK).await;
+        run_and_list(&mut scenario).await;
+        let data = scenario.object("secrets/main-credentials")["data"].clone();
+        assert_eq!(data["edge_prom_token"], "YQ==", "{why}");
+        assert_eq!(data["edge_cert_tls.crt"], renewed, "{why}");
+        let expected =
+            "the operator cannot read the Secret edge/prom, and the pods keep what they have of it: ";
+        assert_eq!(caution(&scenario), format!("{expected}{why}"));
+    }
+    // What cannot be decoded is not shown.
     scenario.heals();
-    // Where we may not read, there is nothing for us.
+    scenario.put("secrets/prom", secret(&json!({"token": ["c2VjcmV0"]})));
+    tokio::time::advance(LOOK).await;
+    run_and_list(&mut scenario).await;
+    assert_eq!(scenario.object("secrets/main-credentials")["data"]["edge_prom_token"], "YQ==");
+    assert!(caution(&scenario).ends_with("what the API server answers is no Secret"));
+    // Where not even the pods' own can be read, it stays as it is.
+    scenario.fails("GET secrets/prom", 500, "etcd is away");
+    scenario.fails("GET secrets/main-credentials", 500, "etcd is away");
+    tokio::time::advance(LOOK).await;
+    let calls = run_and_list(&mut scenario).await;
+    assert!(calls.contains(&"GET secrets/main-credentials".to_owned()), "{calls:?}");
+    assert!(!calls.contains(&OURS.to_owned()), "{calls:?}");
+    scenario.heals();
+    scenario.put("secrets/prom", secret(&json!({"token": "ZA=="})));
+    tokio::time::advance(LOOK).await;
+    run_and_list(&mut scenario).await;
+    assert_eq!(scenario.object("secrets/main-credentials")["data"]["edge_prom_token"], "ZA==");
+    assert_eq!(caution(&scenario), "");
+    // That it is not there is known for certain.
+    scenario.fails("GET secrets/prom", 404, "not found");
+    tokio::time::advance(LOOK).await;
+    run_and_list(&mut scenario).await;
+    assert_eq!(scenario.object("secrets/main-credentials")["data"]["edge_prom_token"], Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_put_in_the_place_of_the_pods_secret_is_not_taken_over() {
+    let mut scenario = rested().await;
+    scenario.put("secrets/main-credentials", secret(&json!({"edge_prom_token": "c3RvbGVu"})));
     scenario.fails("GET secrets/prom", 403, "forbidden");
-    tokio::time::advance(Duration::from_secs(300)).await;
-    assert!(run_and_list(&mut scenario).await.contains(&OURS.to_owned()));
+    needy(&mut scenario);
+    let error = run(&scenario).await.unwrap_err().to_string();
+    assert!(error.contains("does not belong to this cluster"), "{error}");
+    assert!(!scenario.calls().contains(&OURS.to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
