@@ -159,9 +159,9 @@ pub fn served(progress: Progress, reports: &[(&str, Option<&PolicyReport>)]) -> 
 }
 
 /// The first names of many.
-fn names(all: &[&str]) -> String {
+pub(crate) fn names(all: &[impl AsRef<str>]) -> String {
     const SHOWN: usize = 5;
-    let shown = all.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    let shown = all.iter().take(SHOWN).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     if all.len() > SHOWN { format!("{shown} and {} more", all.len() - SHOWN) } else { shown }
 }
 

@@ -96,9 +96,7 @@ fn add_reports(verdict: &mut Verdict, policy: &ObjectName, pods: &[PodView]) {
             (pod.name.as_str(), report.policies.iter().find(|report| report.source == *policy))
         })
         .collect();
-    let told: Vec<(&str, &PolicyReport)> =
-        reports.iter().filter_map(|(pod, report)| Some((*pod, (*report)?))).collect();
-    verdict.measured = measure(&told).map(Arc::new);
+    verdict.measured = measure(&reports).map(Arc::new);
     verdict.progress = served(verdict.progress.clone(), &reports);
 }
 

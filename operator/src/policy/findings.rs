@@ -8,11 +8,12 @@ use crds::{
 
 use super::measured::{Measured, SignalMeasured};
 use crate::{
+    board::names,
     conditions::{Finding, Truth},
     declared::turns::{THROTTLING, UNHEALTHY},
 };
 
-/// Whether every signal has a fresh value on every pod that has told of it. `before` is what was said last.
+/// Whether every signal has a fresh value on every pod that reports. `before` is what was said last.
 pub(super) fn signals_healthy(
     spec: &BackpressurePolicySpec,
     measured: Option<&Measured>,
@@ -38,17 +39,18 @@ pub(super) fn signals_healthy(
             faulty().map(|(name, fault)| format!("{name} on {}: {}", fault.pod, fault.text())).collect();
         return Finding::new(kind, false, reason, faults.join("; "));
     }
-    let silent: Vec<&str> = spec
-        .signals
-        .iter()
-        .filter(|signal| find(measured, signal).is_none_or(|measured| measured.value.is_none()))
-        .map(|signal| signal.name.as_str())
-        .collect();
-    if silent.is_empty() {
-        let message = "every signal has a fresh value on every ready pod";
+    let waiting: Vec<String> = spec.signals.iter().filter_map(|signal| waiting(measured, signal)).collect();
+    if waiting.is_empty() {
+        let message = "every signal has a fresh value on every ready pod that reports";
         return Finding::new(kind, true, Reason::SignalsFresh, message);
     }
-    unknown(&format!("no answer has come yet for {}", silent.join(", ")))
+    unknown(&format!("no answer has come yet for {}", waiting.join("; ")))
+}
+
+/// A signal and the pods on which it has had no answer yet, if there are any.
+fn waiting(measured: &Measured, signal: &Signal) -> Option<String> {
+    let Some(known) = find(measured, signal) else { return Some(format!("{} on any pod", signal.name)) };
+    (!known.unanswered.is_empty()).then(|| format!("{} on {}", signal.name, names(&known.unanswered)))
 }
 
 /// Whether a signal cuts a pod's window. `allowance` is the one that the status shows, `before` is what was

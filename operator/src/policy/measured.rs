@@ -31,8 +31,10 @@ pub struct SignalMeasured {
     pub name: String,
     /// The freshest value.
     pub value: Option<Decimal>,
-    /// How old that is.
+    /// How old the youngest good answer is; nothing where no pod has got one.
     pub age: Option<GoDuration>,
+    /// The pods that have not got a good answer yet, sorted.
+    pub unanswered: Vec<String>,
     /// The highest value on a pod whose window is cut.
     pub cutting: Option<Decimal>,
     /// What is wrong with it on one of the pods where something is.
@@ -50,21 +52,30 @@ pub struct SignalFault {
     pub error: String,
 }
 
-/// Adds up what `reports` say, each with its pod's name; nothing where there are none.
+/// Adds up what `pods` say, each with its name; one that reports may not know of the policy yet. Nothing where
+/// none does.
 #[must_use]
-pub fn measure(reports: &[(&str, &PolicyReport)]) -> Option<Measured> {
+pub fn measure(pods: &[(&str, Option<&PolicyReport>)]) -> Option<Measured> {
+    let reports: Vec<(&str, &PolicyReport)> =
+        pods.iter().filter_map(|(pod, report)| Some((*pod, (*report)?))).collect();
     let windows = || reports.iter().map(|(_, report)| report.window);
     let sum = |number: fn(&PolicyReport) -> i64| {
         reports.iter().fold(0_i64, |sum, (_, report)| sum.saturating_add(number(report)))
     };
     let mut signals: Vec<SignalMeasured> = Vec::new();
-    for (pod, report) in reports {
+    for (pod, report) in &reports {
         for signal in &report.signals {
             match signals.iter_mut().find(|known| known.name == signal.name) {
                 Some(known) => known.add(pod, report.throttling, signal),
                 None => signals.push(SignalMeasured::of(pod, report.throttling, signal)),
             }
         }
+    }
+    for signal in &mut signals {
+        let unanswered =
+            pods.iter().filter(|(_, report)| !report.is_some_and(|report| signal.answered(report)));
+        signal.unanswered = unanswered.map(|(pod, _)| (*pod).to_owned()).collect();
+        signal.unanswered.sort_unstable();
     }
     Some(Measured {
         window: WindowStatus {
@@ -99,14 +110,14 @@ impl SignalMeasured {
             name: signal.name.clone(),
             value: signal.value,
             age: signal.age,
+            unanswered: Vec::new(),
             cutting: signal.value.filter(|_| throttling),
             fault: SignalFault::of(pod, signal),
         }
     }
 
     fn add(&mut self, pod: &str, throttling: bool, signal: &SignalReport) {
-        let fresher = signal.age.is_some_and(|age| self.age.is_none_or(|known| age < known));
-        if fresher || self.value.is_none() {
+        if signal.age.is_some_and(|age| self.age.is_none_or(|known| age < known)) {
             (self.value, self.age) = (signal.value, signal.age);
         }
         self.cutting = self.cutting.max(signal.value.filter(|_| throttling));
@@ -114,6 +125,11 @@ impl SignalMeasured {
         if self.fault.is_none() || signal.lost && !lost {
             self.fault = SignalFault::of(pod, signal);
         }
+    }
+
+    /// Whether the pod that says this has had a good answer. That may have had no value.
+    fn answered(&self, report: &PolicyReport) -> bool {
+        report.signals.iter().any(|signal| signal.name == self.name && signal.age.is_some())
     }
 }
 
@@ -143,6 +159,11 @@ mod tests {
 
     use super::*;
 
+    fn measured(reports: &[(&str, &PolicyReport)]) -> Measured {
+        let pods: Vec<_> = reports.iter().map(|(pod, report)| (*pod, Some(*report))).collect();
+        measure(&pods).unwrap()
+    }
+
     fn report(with: Value) -> PolicyReport {
         let mut report = json!({
             "source": {"namespace": "shop", "name": "a"}, "window": 5, "max": 9, "inFlight": 1,
@@ -161,6 +182,7 @@ mod tests {
     #[test]
     fn nobody_has_said_nothing() {
         assert_eq!(measure(&[]), None);
+        assert_eq!(measure(&[("main-0", None)]), None);
     }
 
     #[test]
@@ -169,7 +191,7 @@ mod tests {
             report(json!({"window": 2, "inFlight": 2, "allowance": "0.25", "throttling": true})),
             report(json!({"window": 7})),
         );
-        let measured = measure(&[("main-0", &a), ("main-1", &b)]).unwrap();
+        let measured = measured(&[("main-0", &a), ("main-1", &b)]);
         assert_eq!(measured.window, WindowStatus { total: 9, min: 2, max: 7 });
         assert_eq!((measured.widest, measured.in_flight), (18, 3));
         assert_eq!((measured.allowance.to_string().as_str(), measured.throttling), ("0.25", true));
@@ -182,7 +204,7 @@ mod tests {
             report(json!({"signals": signal("1", "2s")})),
         );
         for pods in [[("main-0", &a), ("main-1", &b)], [("main-1", &b), ("main-0", &a)]] {
-            let errors = measure(&pods).unwrap().signals.remove(0);
+            let errors = measured(&pods).signals.remove(0);
             assert_eq!(errors.value, Some(Decimal::from_integer(1)));
             assert_eq!(errors.cutting, Some(Decimal::from_integer(3)), "that of the pod that is cut");
             assert_eq!(errors.fault, None);
@@ -196,7 +218,7 @@ mod tests {
             report(json!({"signals": [{"name": "errors", "lost": true}]})),
         );
         let well = report(json!({"signals": signal("1", "2s")}));
-        let measured = measure(&[("main-0", &failed), ("main-1", &lost), ("main-2", &well)]).unwrap();
+        let measured = measured(&[("main-0", &failed), ("main-1", &lost), ("main-2", &well)]);
         let fault = measured.signals[0].fault.clone().unwrap();
         assert_eq!((fault.pod.as_str(), fault.lost), ("main-1", true));
         assert_eq!(fault.text(), "silent for longer than maxStaleness");
@@ -204,8 +226,24 @@ mod tests {
     }
 
     #[test]
+    fn pods_without_an_answer_are_named_each() {
+        let quiet = report(json!({"signals": [{"name": "errors", "age": "2s"}]}));
+        let waiting = report(json!({"signals": [{"name": "errors"}]}));
+        let (well, older) = (report(json!({"signals": signal("1", "2s")})), report(json!({})));
+        let pods = [
+            ("main-4", None),
+            ("main-3", Some(&waiting)),
+            ("main-2", Some(&older)),
+            ("main-1", Some(&quiet)),
+            ("main-0", Some(&well)),
+        ];
+        let errors = measure(&pods).unwrap().signals.remove(0);
+        assert_eq!(errors.unanswered, ["main-2", "main-3", "main-4"], "an answer without a series is one");
+    }
+
+    #[test]
     fn age_alone_is_no_news() {
-        let of = |age| measure(&[("main-0", &report(json!({"signals": signal("1", age)})))]).unwrap();
+        let of = |age| measured(&[("main-0", &report(json!({"signals": signal("1", age)})))]);
         assert!(of("1s").agrees(&of("9s")));
         assert_ne!(of("1s"), of("9s"));
     }

@@ -80,7 +80,11 @@ fn far(before: Option<Decimal>, after: Option<Decimal>, least: impl Fn(f64) -> f
 }
 
 fn signal(measured: &SignalMeasured) -> SignalStatus {
-    let mut error = measured.fault.as_ref().map(super::measured::SignalFault::text).unwrap_or_default();
+    let mut error = match &measured.fault {
+        Some(fault) => fault.text(),
+        None if measured.age.is_none() => "no answer has come yet".to_owned(),
+        None => String::new(),
+    };
     error.truncate(error.floor_char_boundary(ERROR_BYTES));
     SignalStatus {
         name: measured.name.clone(),
@@ -112,6 +116,7 @@ mod tests {
                 name: "errors".into(),
                 value: Some(Decimal::from_integer(200)),
                 age: Some(GoDuration::from_millis(3_700)),
+                unanswered: Vec::new(),
                 cutting: None,
                 fault: None,
             }],
@@ -138,7 +143,7 @@ mod tests {
             patience(&first, &of(Some(&next)))
         };
         assert_eq!(patience_of(|_| ()), None);
-        assert_eq!(patience_of(|next| next.signals[0].age = None), None);
+        assert_eq!(patience_of(|next| next.signals[0].age = Some(GoDuration::ZERO)), None);
         assert_eq!(patience_of(|next| next.window.total += 3), Some(MOVED));
         assert_eq!(patience_of(|next| next.window.total += 2), Some(CHANGED));
         assert_eq!(patience_of(|next| next.in_flight = 9), Some(CHANGED));

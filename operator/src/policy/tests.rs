@@ -62,7 +62,7 @@ impl Scene {
     /// The pods say this, one each.
     fn pods(&self, reports: &[PolicyReport]) {
         let names = ["main-0", "main-1", "main-2"];
-        let reports: Vec<_> = names.into_iter().zip(reports).collect();
+        let reports: Vec<_> = names.into_iter().zip(reports.iter().map(Some)).collect();
         self.pin(Progress::InForce { revision: "r1".into() }, None, measure(&reports));
     }
 
@@ -315,11 +315,34 @@ async fn a_signal_that_fails_is_named_with_its_pod_and_its_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn signals_are_fresh_once_each_pod_has_an_answer() {
+    let scene = Scene::new();
+    let waiting = report(json!({"signals": [{"name": "errors"}]}));
+    scene.pods(&[waiting.clone(), waiting.clone()]);
+    assert!(scene.run().await.0);
+    assert_eq!(scene.status()["signals"][0]["error"], "no answer has come yet");
+    scene.pods(&[report(json!({})), waiting.clone(), waiting]);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert!(scene.run().await.0);
+    let (told, message) = scene.condition("SignalsHealthy");
+    assert_eq!(told, "Unknown Pending");
+    assert_eq!(message, "no answer has come yet for errors on main-1, main-2");
+    // An answer without a series says that a signal without thresholds does not fire.
+    let quiet = report(json!({"signals": [{"name": "errors", "age": "1s"}]}));
+    scene.pods(&[report(json!({})), quiet.clone(), quiet]);
+    assert!(scene.run().await.0);
+    let (told, message) = scene.condition("SignalsHealthy");
+    assert_eq!(told, "True SignalsFresh");
+    assert_eq!(message, "every signal has a fresh value on every ready pod that reports");
+    assert_eq!(scene.status()["signals"][0]["error"], "");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pod_that_does_not_serve_it_is_named() {
     let scene = Scene::new();
     let message = "main-1 does not serve it: the port 8080 is taken";
     let progress = Progress::Waiting { reason: Reason::NotServed, message: message.into() };
-    scene.pin(progress, None, measure(&[("main-0", &report(json!({})))]));
+    scene.pin(progress, None, measure(&[("main-0", Some(&report(json!({}))))]));
     assert!(scene.run().await.0);
     assert_eq!(scene.condition("Programmed"), ("False NotServed".into(), message.into()));
     assert_eq!(scene.condition("Accepted").0, "True Accepted");
