@@ -69,6 +69,8 @@ pub enum Reason {
     Pending,
     /// Not programmed: a pod cannot do what the object says.
     NotServed,
+    /// Not programmed: a pod serves with what it had, since a Secret has changed and cannot be used.
+    SecretUnusable,
     /// Every signal has a fresh value.
     SignalsFresh,
     /// There are no signals.
@@ -119,6 +121,7 @@ impl Reason {
             Self::Programmed => "Programmed",
             Self::Pending => "Pending",
             Self::NotServed => "NotServed",
+            Self::SecretUnusable => "SecretUnusable",
             Self::SignalsFresh => "SignalsFresh",
             Self::NoSignals => "NoSignals",
             Self::SignalLost => "SignalLost",

@@ -74,6 +74,10 @@ pub struct PolicyReport {
     /// Why the daemon does not serve it, such as a port that is taken; empty: it does.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub problem: String,
+    /// What of it the daemon cannot take over, such as a renewed certificate that cannot be used; it serves
+    /// with what it had before. Empty: nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub outdated: String,
     /// How many requests may be in flight on this daemon.
     pub window: i64,
     /// The widest that this daemon's window may be.
@@ -141,5 +145,6 @@ mod tests {
         assert!(change(|policy| policy.signals[0].error = "no answer".into()));
         assert!(change(|policy| policy.throttling = false));
         assert!(change(|policy| policy.problem = "the port is taken".into()));
+        assert!(change(|policy| policy.outdated = "the certificate is none".into()));
     }
 }

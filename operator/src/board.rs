@@ -137,17 +137,25 @@ pub fn served(progress: Progress, reports: &[(&str, Option<&PolicyReport>)]) -> 
     if !matches!(progress, Progress::InForce { .. }) {
         return progress;
     }
-    let failing: Vec<(&str, &str)> = reports
-        .iter()
-        .filter_map(|(pod, report)| Some((*pod, report.as_ref()?.problem.as_str())))
-        .filter(|(_, problem)| !problem.is_empty())
-        .collect();
+    let telling = |what: fn(&PolicyReport) -> &str| -> Vec<(&str, &str)> {
+        let told = reports.iter().filter_map(|(pod, report)| Some((*pod, what(report.as_ref()?))));
+        told.filter(|(_, what)| !what.is_empty()).collect()
+    };
+    let failing = telling(|report| &report.problem);
     if let Some((pod, problem)) = failing.first() {
         let mut message = format!("{pod} does not serve it: {problem}");
         if failing.len() > 1 {
             message.push_str(&format!("; nor do {} more pods", failing.len() - 1));
         }
         return Progress::Waiting { reason: Reason::NotServed, message };
+    }
+    let outdated = telling(|report| &report.outdated);
+    if let Some((pod, what)) = outdated.first() {
+        let mut message = format!("{pod} serves it with what it had before: {what}");
+        if outdated.len() > 1 {
+            message.push_str(&format!("; so do {} more pods", outdated.len() - 1));
+        }
+        return Progress::Waiting { reason: Reason::SecretUnusable, message };
     }
     let silent: Vec<&str> =
         reports.iter().filter(|(_, report)| report.is_none()).map(|(pod, _)| *pod).collect();

@@ -312,9 +312,10 @@ fn tell<K: Declared>(object: &K, context: &Context, before: &[Condition], after:
         let same =
             known.is_some_and(|known| known.status == condition.status && known.reason == condition.reason);
         let refused = kind == ConditionType::Programmed && !conditions::holds(after, ConditionType::Accepted);
+        let not_waiting = [Reason::NotServed, Reason::SecretUnusable];
         let first_wait = kind == ConditionType::Programmed
             && condition.status != Truth::True.as_str()
-            && condition.reason != Reason::NotServed.as_str()
+            && not_waiting.iter().all(|reason| condition.reason != reason.as_str())
             && known.is_none_or(|known| known.observed_generation != condition.observed_generation);
         if same || refused || first_wait {
             continue;

@@ -61,6 +61,8 @@ pub enum Reason {
     ClusterRefused,
     /// A pod cannot do what the object says.
     NotServed,
+    /// A pod goes on with what it had, since a Secret has changed and cannot be used.
+    SecretUnusable,
     /// A signal begins to cut a policy's window.
     ThrottlingStarted,
     /// No signal cuts a policy's window any more.
@@ -73,7 +75,7 @@ pub enum Reason {
 
 impl Reason {
     /// Each of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Accepted,
         Self::Conflicted,
         Self::RefNotPermitted,
@@ -89,6 +91,7 @@ impl Reason {
         Self::Resumed,
         Self::ClusterRefused,
         Self::NotServed,
+        Self::SecretUnusable,
         Self::ThrottlingStarted,
         Self::ThrottlingEnded,
         Self::SignalsUnhealthy,
@@ -120,6 +123,7 @@ impl Reason {
             Self::Resumed => "Resumed",
             Self::ClusterRefused => "ClusterRefused",
             Self::NotServed => "NotServed",
+            Self::SecretUnusable => "SecretUnusable",
             Self::ThrottlingStarted => "ThrottlingStarted",
             Self::ThrottlingEnded => "ThrottlingEnded",
             Self::SignalsUnhealthy => "SignalsUnhealthy",
@@ -140,6 +144,7 @@ impl Reason {
                 | Self::Degraded
                 | Self::ClusterRefused
                 | Self::NotServed
+                | Self::SecretUnusable
                 | Self::ThrottlingStarted
                 | Self::SignalsUnhealthy
         )
@@ -159,6 +164,7 @@ impl Reason {
             | Self::Degraded
             | Self::Recovered
             | Self::NotServed
+            | Self::SecretUnusable
             | Self::ThrottlingStarted
             | Self::ThrottlingEnded
             | Self::SignalsUnhealthy

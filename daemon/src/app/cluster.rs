@@ -155,7 +155,7 @@ impl Cluster {
             host,
             families: first.metrics().proxy.clone(),
             node: Some(Arc::clone(&first)),
-            secrets: world.secrets,
+            secrets: world.secrets.clone(),
             resolve: ResolveContext { metrics: Some(first.metrics().clone()), ..world.resolve },
             drain: drain.clone(),
             tasks: tasks.clone(),
@@ -179,6 +179,7 @@ impl Cluster {
             grace: tokio::sync::watch::Sender::new(Duration::ZERO),
         };
         cluster.watch(tell_changes(Arc::clone(&first), cluster.fleet.asker().changes()));
+        cluster.watch(tell_changes(Arc::clone(&first), world.secrets.changes()));
         if shares {
             let (fleet, part) = (Arc::clone(&cluster.fleet), first.part());
             cluster.watch(follow_part(fleet, part));
@@ -333,8 +334,8 @@ async fn follow_part(fleet: Arc<Fleet>, mut part: tokio::sync::watch::Receiver<P
     }
 }
 
-/// Tells whoever shows reports that a signal has something else to say.
-async fn tell_changes(node: Arc<Node>, mut changes: tokio::sync::watch::Receiver<u64>) {
+/// Tells whoever shows reports that a signal has something else to say, or that a Secret has changed.
+async fn tell_changes<T>(node: Arc<Node>, mut changes: tokio::sync::watch::Receiver<T>) {
     while changes.changed().await.is_ok() {
         node.policies_changed();
     }

@@ -109,6 +109,7 @@ mod tests {
         let policy = |window, throttling| PolicyReport {
             source: crds::reference::ObjectName { namespace: "shop".into(), name: "search".into() },
             problem: String::new(),
+            outdated: String::new(),
             window,
             max: 10,
             in_flight: window / 2,
@@ -135,6 +136,9 @@ mod tests {
         changes.mark_unchanged();
         reporting.policies(vec![PolicyReport { signals: vec![heard(2)], ..policy(7, true) }]);
         assert!(!changes.has_changed().unwrap());
+        reporting
+            .policies(vec![PolicyReport { outdated: "the certificate is none".into(), ..policy(7, true) }]);
+        assert!(changes.has_changed().unwrap());
     }
 
     #[test]

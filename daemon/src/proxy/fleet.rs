@@ -213,6 +213,7 @@ fn not_served(source: &ObjectName, problem: &str) -> PolicyReport {
     PolicyReport {
         source: source.clone(),
         problem: problem.to_owned(),
+        outdated: String::new(),
         window: 0,
         max: 0,
         in_flight: 0,

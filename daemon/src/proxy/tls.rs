@@ -5,6 +5,7 @@ mod server;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwapOption;
 use crds::credentials::SecretKey;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -49,10 +50,23 @@ pub enum TlsError {
     Provider(String),
 }
 
+/// How what is made of Secrets stands to them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is made of them as they are.
+    Current,
+    /// They cannot be used as they are, and what was made of them before is in use.
+    Outdated(TlsError),
+    /// They cannot be used, and never could.
+    Unusable(TlsError),
+}
+
 /// Something made of secrets, made anew when they change.
 struct Made<T> {
     secrets: Secrets,
     last: Mutex<Option<Last<T>>>,
+    /// The last one that could be made.
+    good: ArcSwapOption<T>,
 }
 
 /// What was made last, and of what.
@@ -60,7 +74,20 @@ type Last<T> = (Arc<Values>, Result<Arc<T>, TlsError>);
 
 impl<T> Made<T> {
     const fn of(secrets: Secrets) -> Self {
-        Self { secrets, last: Mutex::new(None) }
+        Self { secrets, last: Mutex::new(None), good: ArcSwapOption::const_empty() }
+    }
+
+    /// What can be made of the secrets as they are; while that is nothing, the last that could.
+    fn usable(&self, make: impl FnOnce(&Values) -> Result<T, TlsError>) -> Result<Arc<T>, TlsError> {
+        self.get(make).or_else(|error| self.good.load_full().ok_or(error))
+    }
+
+    fn standing(&self, make: impl FnOnce(&Values) -> Result<T, TlsError>) -> Standing {
+        match self.get(make) {
+            Ok(_) => Standing::Current,
+            Err(error) if self.good.load().is_some() => Standing::Outdated(error),
+            Err(error) => Standing::Unusable(error),
+        }
     }
 
     /// What was made last while the secrets are as they were; else what `make` makes of them.
@@ -73,6 +100,13 @@ impl<T> Made<T> {
             return made.clone();
         }
         let made = make(&now).map(Arc::new);
+        match &made {
+            Ok(made) => self.good.store(Some(Arc::clone(made))),
+            Err(error) if self.good.load().is_some() => {
+                tracing::error!(%error, "a Secret has changed and cannot be used: TLS goes on as it was");
+            }
+            Err(_) => {}
+        }
         *last = Some((now, made.clone()));
         made
     }

@@ -33,7 +33,7 @@ pub use self::resolve::{Following, ResolveContext};
 use super::policy::{Balance, Protocol, Target, Upstream};
 use super::refusal::is_grpc;
 use super::secrets::Secrets;
-use super::tls::{Alpn, ClientTls};
+use super::tls::{Alpn, ClientTls, Standing};
 
 /// A request's body, as connections can send it.
 pub trait Outgoing:
@@ -104,6 +104,12 @@ impl Backend {
     #[must_use]
     pub fn open_connections(&self) -> i64 {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// How TLS with it stands to its Secret; nothing where it is spoken to in plain text.
+    #[must_use]
+    pub fn tls_standing(&self) -> Option<Standing> {
+        self.tls.as_ref().map(ClientTls::standing)
     }
 
     /// Who answers.

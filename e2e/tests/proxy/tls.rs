@@ -151,6 +151,20 @@ async fn a_certificate_is_renewed_without_a_restart() {
     assert!(connect(at, &first, b"h2").await.is_err());
     assert_eq!(before.send(get("/")).await.unwrap().status(), 200, "who was connected stays so");
     drop(before);
+    // One that cannot be used changes nothing for callers, and is reported until it is put right.
+    assert!(proxy.report().await.get("outdated").is_none());
+    put(secrets.path(), "listener", &[("tls.crt", "nonsense")]);
+    await_condition("it is reported", async || {
+        let report = proxy.report().await;
+        report["outdated"]
+            .as_str()
+            .is_some_and(|why| why.contains("the key tls.crt of the Secret test/listener"))
+    })
+    .await;
+    assert!(connect(at, &second, b"h2").await.is_ok());
+    put_listener(secrets.path(), &first);
+    await_condition("it is put right", async || connect(at, &first, b"h2").await.is_ok()).await;
+    assert!(proxy.report().await.get("outdated").is_none());
     proxy.is_at_rest().await;
 }
 

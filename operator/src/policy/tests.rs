@@ -350,6 +350,25 @@ async fn a_pod_that_does_not_serve_it_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pod_that_goes_on_with_what_it_had_is_named_though_all_are_served() {
+    let mut scene = Scene::new();
+    scene.pods(&[report(json!({}))]);
+    assert!(scene.run().await.0);
+    scene.see();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    let message = "main-0 serves it with what it had before: spec.listener.tls: no certificate";
+    let progress = Progress::Waiting { reason: Reason::SecretUnusable, message: message.into() };
+    scene.pin(progress, None, measure(&[("main-0", Some(&report(json!({}))))]));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert!(scene.run().await.0);
+    assert_eq!(scene.condition("Programmed"), ("False SecretUnusable".into(), message.into()));
+    assert_eq!(scene.times_told("SecretUnusable"), 1);
+    scene.pods(&[report(json!({}))]);
+    assert!(scene.run().await.0);
+    assert_eq!(scene.condition("Programmed").0, "True Programmed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_its_owner_should_know_stands_beside_that_it_is_accepted() {
     let scene = Scene::new();
     let progress = Progress::InForce { revision: "r1".into() };

@@ -14,7 +14,7 @@ use super::Surroundings;
 use crate::proxy::connection;
 use crate::proxy::policy::{Listener, Voice};
 use crate::proxy::service::Live;
-use crate::proxy::tls::ServerTls;
+use crate::proxy::tls::{ServerTls, Standing};
 use crate::server::{BindError, Open, open};
 use crate::settings::Address;
 
@@ -37,6 +37,8 @@ pub(super) struct Listening {
 struct State {
     at: Option<SocketAddr>,
     problem: Option<String>,
+    /// What its connections are accepted with.
+    tls: Option<ServerTls>,
 }
 
 impl Listening {
@@ -81,6 +83,15 @@ impl Listening {
 
     pub(super) fn problem(&self) -> Option<String> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).problem.clone()
+    }
+
+    /// Why it goes on with the certificate that it had, if it does.
+    pub(super) fn outdated(&self) -> Option<String> {
+        let tls = self.state.lock().unwrap_or_else(PoisonError::into_inner).tls.clone();
+        match tls?.standing() {
+            Standing::Outdated(error) => Some(format!("spec.listener.tls: {error}")),
+            Standing::Current | Standing::Unusable(_) => None,
+        }
     }
 
     pub(super) fn address(&self) -> Option<SocketAddr> {
@@ -151,7 +162,7 @@ impl Attempt {
         let Self { live, surroundings, closed, state, holding, .. } = self;
         {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            *state = State { at: Some(open.at), problem: None };
+            *state = State { at: Some(open.at), problem: None, tls: tls.clone() };
         }
         tracing::info!(policy = %live.load().gate.policy.source, at = %open.at, "a policy is served");
         if let Some(node) = &surroundings.node {

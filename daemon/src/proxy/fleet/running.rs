@@ -13,6 +13,7 @@ use crate::proxy::gate::Gate;
 use crate::proxy::policy::{Policy, Upstream, WindowPlan};
 use crate::proxy::route::Action;
 use crate::proxy::service::Live;
+use crate::proxy::tls::Standing;
 use crate::proxy::upstream::{Backend, Endpoints, Following, Pool};
 
 /// A policy in force.
@@ -35,6 +36,8 @@ impl Reached {
     fn start(plan: &Upstream, surroundings: &Surroundings) -> Self {
         let (endpoints, following) = Endpoints::follow(&plan.target, &surroundings.resolve);
         let backend = Backend::new(plan, endpoints, &surroundings.secrets);
+        // What is good now is kept from now on, and not only once the first request has asked for it.
+        let _ = backend.tls_standing();
         Self { plan: plan.clone(), backend, _following: following }
     }
 
@@ -136,7 +139,19 @@ impl Running {
     }
 
     pub(super) fn report(&self, signals: Vec<SignalReport>) -> PolicyReport {
-        self.live.load().gate.report(self.problem().unwrap_or_default(), signals)
+        let listening = self.listening.as_ref();
+        let (mut problem, mut outdated) = (self.problem(), Vec::new());
+        outdated.extend(listening.and_then(Listening::outdated));
+        match self.upstream.backend.tls_standing() {
+            Some(Standing::Outdated(error)) => outdated.push(format!("spec.upstream.tls: {error}")),
+            // The port is open, and every request fails.
+            Some(Standing::Unusable(error)) => {
+                problem = problem.or_else(|| Some(format!("spec.upstream.tls: {error}")));
+            }
+            Some(Standing::Current) | None => {}
+        }
+        let report = self.live.load().gate.report(problem.unwrap_or_default(), signals);
+        PolicyReport { outdated: outdated.join("; "), ..report }
     }
 
     pub(super) fn measure(&self) {

@@ -34,6 +34,7 @@ impl Gate {
         PolicyReport {
             source: self.policy.source.clone(),
             problem,
+            outdated: String::new(),
             window: sum.window.into(),
             max: sum.max.into(),
             in_flight: sum.in_flight.into(),

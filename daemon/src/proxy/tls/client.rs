@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::{Made, Secrets, TlsError, Values, certificates};
+use super::{Made, Secrets, Standing, TlsError, Values, certificates};
 use crate::proxy::policy::UpstreamTls;
 
 /// What may be spoken over TLS.
@@ -48,18 +48,32 @@ impl ClientTls {
         Self { declared: declared.clone(), name, configs: Made::of(secrets) }
     }
 
-    /// Whom to expect, and how to speak with them.
+    /// Whom to expect, and how to speak with them: those to trust as they are declared now, and while that
+    /// cannot be used, the last who could be.
     ///
     /// # Errors
-    /// Where there is nobody to trust.
+    /// Where there has been nobody to trust yet.
     pub fn config(&self, alpn: Alpn) -> Result<(ServerName<'static>, Arc<ClientConfig>), TlsError> {
-        let configs = self.configs.get(|values| Configs::new(self.roots(values)?))?;
+        let configs = self.configs.usable(|values| self.make(values))?;
         let config = match alpn {
             Alpn::Http1 => &configs.http1,
             Alpn::Http2 => &configs.http2,
             Alpn::Either => &configs.either,
         };
         Ok((self.name.clone()?, Arc::clone(config)))
+    }
+
+    /// How those who are trusted stand to the Secret that names them.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        match &self.name {
+            Ok(_) => self.configs.standing(|values| self.make(values)),
+            Err(error) => Standing::Unusable(error.clone()),
+        }
+    }
+
+    fn make(&self, values: &Values) -> Result<Configs, TlsError> {
+        Configs::new(self.roots(values)?)
     }
 
     fn roots(&self, values: &Values) -> Result<RootCertStore, TlsError> {

@@ -3,24 +3,25 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::{Made, Secrets, TlsError, Values, certificates};
+use super::{Made, Secrets, Standing, TlsError, Values, certificates};
 use crate::proxy::policy::ListenerTls;
 
-/// TLS of one listener.
-pub struct ServerTls {
+/// TLS of one listener. Clones share it.
+#[derive(Clone)]
+pub struct ServerTls(Arc<Inner>);
+
+struct Inner {
     declared: ListenerTls,
     made: Made<ServerConfig>,
-    good: ArcSwapOption<ServerConfig>,
 }
 
 impl fmt::Debug for ServerTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerTls").field("declared", &self.declared).finish_non_exhaustive()
+        f.debug_struct("ServerTls").field("declared", &self.0.declared).finish_non_exhaustive()
     }
 }
 
@@ -28,7 +29,7 @@ impl ServerTls {
     /// As declared.
     #[must_use]
     pub fn new(declared: &ListenerTls, secrets: Secrets) -> Self {
-        Self { declared: declared.clone(), made: Made::of(secrets), good: ArcSwapOption::empty() }
+        Self(Arc::new(Inner { declared: declared.clone(), made: Made::of(secrets) }))
     }
 
     /// What the next connection is to be accepted with: the certificate as it is now, and while that
@@ -37,10 +38,7 @@ impl ServerTls {
     /// # Errors
     /// Where there has been none yet that could be used.
     pub fn config(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        match self.check() {
-            Ok(config) => Ok(config),
-            Err(error) => self.good.load_full().ok_or(error),
-        }
+        self.0.made.usable(|values| self.0.make(values))
     }
 
     /// The certificate as it is now.
@@ -48,11 +46,17 @@ impl ServerTls {
     /// # Errors
     /// Where it cannot be used.
     pub fn check(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        let config = self.made.get(|values| self.make(values))?;
-        self.good.store(Some(Arc::clone(&config)));
-        Ok(config)
+        self.0.made.get(|values| self.0.make(values))
     }
 
+    /// How the certificate in use stands to the one in the Secret.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        self.0.made.standing(|values| self.0.make(values))
+    }
+}
+
+impl Inner {
     fn make(&self, values: &Values) -> Result<ServerConfig, TlsError> {
         let ListenerTls { certificate, key } = &self.declared;
         let chain = certificates(values, certificate)?;

@@ -142,6 +142,36 @@ async fn a_listeners_certificate_is_exchanged_while_it_serves() {
     // Nonsense leaves the last good one in force.
     secrets.set(Values::from_iter([(key("listener", "tls.crt"), b"nonsense".to_vec())]));
     assert!(server.check().is_err() && server.config().is_ok());
+    let Standing::Outdated(error) = server.standing() else { panic!("{:?}", server.standing()) };
+    assert!(error.to_string().contains("shop/listener holds no certificate"), "{error}");
+    secrets.set(values(&authority()));
+    assert_eq!(server.standing(), Standing::Current);
+}
+
+#[tokio::test]
+async fn whom_an_upstream_is_trusted_for_is_kept_while_the_secret_holds_nonsense() {
+    let (secrets, trusting) = (Secrets::default(), Secrets::default());
+    let issuer = authority();
+    secrets.set(values(&issuer));
+    trusting.set(values(&issuer));
+    let (address, _server) = serve(Arc::new(ServerTls::new(&listener(), secrets))).await;
+    let pool = pool(Protocol::Auto, "shop.example", true, address, &trusting);
+    assert_eq!(pool.backend().tls_standing(), Some(Standing::Current));
+    for nonsense in [Values::from_iter([(key("ca", "ca.crt"), b"hunter2".to_vec())]), Values::default()] {
+        trusting.set(nonsense);
+        assert!(matches!(pool.backend().tls_standing(), Some(Standing::Outdated(_))));
+        // Another thread has no connection yet.
+        let other = Pool::new(pool.backend());
+        assert_eq!(ask(&other).await.as_deref(), Ok("HTTP/2.0 https://shop.example/a"));
+    }
+    let never = ClientTls::new(&UpstreamTls { ca: Some(key("ca", "ca.crt")) }, "shop.example", trusting);
+    let Standing::Unusable(error) = never.standing() else { panic!("{:?}", never.standing()) };
+    assert_eq!(
+        error.to_string(),
+        "the key ca.crt of the Secret shop/ca is not there, or the operator may not read it"
+    );
+    let unnamed = ClientTls::new(&UpstreamTls { ca: None }, "no name", Secrets::default());
+    assert!(matches!(unnamed.standing(), Standing::Unusable(TlsError::Name(_))));
 }
 
 #[test]

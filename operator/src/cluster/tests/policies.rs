@@ -295,9 +295,12 @@ async fn a_policy_is_in_force_when_every_ready_pod_serves_it() {
     memory.ledger.publish(&declarations.folded.document);
     let revision = declarations.folded.document.revision.clone();
     let mut woken = Vec::new();
+    let mut renewed = says(5, "");
+    renewed[0]["outdated"] = json!("no certificate");
     for (second, window, reason) in [
         (says(5, ""), Some(9), "in force"),
         (says(6, ""), Some(10), "in force"),
+        (renewed, Some(9), "SecretUnusable: main-1 serves it with what it had before: no certificate"),
         (says(0, "the port is taken"), Some(4), "NotServed: main-1 does not serve it: the port is taken"),
         (json!([]), Some(4), "Pending: waiting until every ready pod tells of it: main-1 do not yet"),
     ] {
@@ -313,7 +316,7 @@ async fn a_policy_is_in_force_when_every_ready_pod_serves_it() {
         assert!(verdict.caution.unwrap().contains("declares nobody's"));
         woken.push(scenario.woken.policies.try_recv().is_ok());
     }
-    assert_eq!(woken, [true; 4], "each time it is told that there is news");
+    assert_eq!(woken, [true; 5], "each time it is told that there is news");
 }
 
 #[tokio::test(start_paused = true)]
