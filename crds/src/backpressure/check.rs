@@ -15,6 +15,8 @@ const MAX_COMPILED_BYTES: usize = 1 << 20;
 const MAX_EXPRESSIONS: usize = 128;
 /// The longest time that means anything: what is longer is as good as for ever, and clocks overflow.
 const LONGEST: GoDuration = GoDuration::from_secs(365 * 24 * 60 * 60);
+/// The shortest time between two questions to Prometheus: each pod of each policy asks so often.
+const SHORTEST_INTERVAL: GoDuration = GoDuration::from_millis(100);
 /// The most of a value that a message repeats.
 const SHOWN: usize = 64;
 
@@ -128,13 +130,13 @@ fn routes(routes: &[Route]) -> Result<(), String> {
 fn check_prometheus(prometheus: &Prometheus) -> Result<(), String> {
     address(&prometheus.url)
         .map_err(|fault| format!("spec.prometheus.url: invalid monitoring URL: {fault}"))?;
-    for (field, duration) in [
-        ("prometheus.interval", prometheus.interval),
-        ("prometheus.timeout", prometheus.timeout),
-        ("prometheus.maxStaleness", prometheus.max_staleness),
+    for (field, duration, least) in [
+        ("prometheus.interval", prometheus.interval, SHORTEST_INTERVAL),
+        ("prometheus.timeout", prometheus.timeout, GoDuration::from_millis(1)),
+        ("prometheus.maxStaleness", prometheus.max_staleness, GoDuration::from_millis(1)),
     ] {
-        if duration.as_millis() < 1 {
-            return Err(format!("spec.{field}: {duration} is too short: at least 1ms"));
+        if duration < least {
+            return Err(format!("spec.{field}: {duration} is too short: at least {least}"));
         }
         at_most(field, duration)?;
     }
@@ -221,7 +223,7 @@ mod tests {
             json!({"block": [{"header": "a", "pattern": "^x[0-9]+$"}]}),
             json!({"upstream": {"url": "https://[::1]:8443/base"}}),
             json!({"routes": [{}, {}, {"name": "api"}]}),
-            prometheus(json!({"headers": {"X-Scope-OrgID": "a b"}, "interval": "1ms"})),
+            prometheus(json!({"headers": {"X-Scope-OrgID": "a b"}, "interval": "100ms"})),
         ] {
             assert_eq!(fault(with.clone()), "", "{with}");
         }
@@ -263,7 +265,14 @@ mod tests {
                 prometheus(json!({"url": "http://a b"})),
                 "spec.prometheus.url: invalid monitoring URL: \"http://a b\": ",
             ),
-            (prometheus(json!({"interval": "0s"})), "spec.prometheus.interval: 0s is too short"),
+            (
+                prometheus(json!({"interval": "99.9ms"})),
+                "spec.prometheus.interval: 99ms900us is too short: at least 100ms",
+            ),
+            (
+                prometheus(json!({"interval": "0.0000001d"})),
+                "spec.prometheus.interval: 8ms640us is too short: at least 100ms",
+            ),
             (prometheus(json!({"timeout": "999us"})), "spec.prometheus.timeout: 999us is too short"),
             (prometheus(json!({"maxStaleness": "400d"})), "spec.prometheus.maxStaleness: 9600h is too long"),
             (prometheus(json!({"headers": {"a b": "c"}})), "spec.prometheus.headers: \"a b\" is no name"),

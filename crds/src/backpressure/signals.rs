@@ -63,8 +63,14 @@ pub struct Prometheus {
     /// Address of the server, such as http://prometheus.monitoring:9090.
     #[schemars(length(min = 1, max = 2048), regex(pattern = "^https?://[^/?#]+(/[^?#]*)?$"))]
     pub url: String,
-    /// How often it is asked. It is first asked at start.
+    /// How often it is asked, at least 100ms. It is first asked at start.
+    // CEL knows no days, writes no µ, and fails where a duration overflows: what it passes over is checked
+    // when policies are folded.
     #[serde(default = "default_interval")]
+    #[x_kube(
+        validation = Rule::new("self.matches('[dµ]|[0-9]{7}') || duration(self) >= duration('100ms')")
+            .message("interval is too short: at least 100ms, since every pod asks so often")
+    )]
     pub interval: GoDuration,
     /// How long an answer may take.
     #[serde(default = "default_timeout")]

@@ -59,6 +59,38 @@ fn accepts_what_is_right() {
 }
 
 #[test]
+fn prometheus_is_asked_ten_times_a_second_at_most() {
+    // As it is written, and not as we would write it.
+    let of = |interval: &str| {
+        let (mut spec, prometheus) = (minimal(), json!({"url": "http://p", "interval": interval}));
+        spec["prometheus"] = prometheus;
+        let text = json!({
+            "apiVersion": "wicketgate.dev/v1alpha1", "kind": "BackpressurePolicy", "metadata": {"name": "a"},
+            "spec": spec,
+        });
+        let found = crate::manifest::read([("f", &text.to_string())]);
+        found.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    for fine in ["100ms", "0.1s", ".1s", "100000us", "50ms50ms", "1.s", "1.5h", "1m30s", "1d"] {
+        assert_eq!(of(fine), "", "{fine}");
+    }
+    for short in ["99ms", "0.099s", ".05s", "99999us", "0", "0s", "0h", "1ms", "50ms49ms"] {
+        let problem = of(short);
+        assert!(problem.contains("interval is too short: at least 100ms"), "{short}: {problem}");
+    }
+    // What the rule passes over is checked all the same.
+    for (passed, why) in [
+        ("1000µs", "1ms is too short: at least 100ms"),
+        ("1000000ns", "1ms is too short: at least 100ms"),
+        ("0.0000001d", "8ms640us is too short: at least 100ms"),
+        ("9999999999h", "is too long: at most a year"),
+    ] {
+        let problem = of(passed);
+        assert!(problem.contains(why), "{passed}: {problem}");
+    }
+}
+
+#[test]
 fn refuses_the_rest_and_says_why() {
     let both = "warning and emergency must be given both or neither";
     let one = "exactly one of service and url must be given";

@@ -146,6 +146,11 @@ fn of_policies() -> Vec<Case> {
             "spec.prometheus.auth",
             "at most one of bearerTokenSecretRef and basicAuthSecretRef may be given",
         ),
+        (
+            json!({"prometheus": {"url": "http://prometheus:9090", "interval": "99ms"}}),
+            "spec.prometheus.interval",
+            "interval is too short: at least 100ms",
+        ),
         (json!({"listener": {"port": 0}}), "spec.listener.port", "should be greater than or equal to 1"),
     ]
 }
