@@ -224,5 +224,17 @@ async fn an_upstream_is_spoken_to_over_tls() {
     let answer = proxy.get("/", &[]).await;
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     assert!(text.contains("cannot speak TLS with"), "{text}");
+    // With nobody to trust no request can succeed, and the policy counts as one that is not served.
+    proxy.change(&[&policy("nowhere", "Auto")]);
+    await_condition("the problem is reported", async || {
+        let report = proxy.report().await;
+        report["problem"]
+            .as_str()
+            .is_some_and(|problem| problem.starts_with("spec.upstream.tls: the key ca.crt"))
+    })
+    .await;
+    put(secrets.path(), "nowhere", &[("ca.crt", &authority.pem())]);
+    await_condition("it is served", async || proxy.report().await.get("problem").is_none()).await;
+    assert_eq!(proxy.get("/", &[]).await.body, b"hello");
     proxy.is_at_rest().await;
 }

@@ -203,7 +203,7 @@ async fn an_end_is_told_though_pods_were_silent_and_the_operator_is_another() {
     let mut scene = Scene::new();
     let failed = json!([{"name": "errors", "value": "0.7", "age": "9s", "error": "answered 503"}]);
     let ill = report(json!({"window": 9, "allowance": "0.1", "throttling": true, "signals": failed}));
-    scene.pods(&[ill.clone()]);
+    scene.pods(std::slice::from_ref(&ill));
     assert!(scene.run().await.0);
     for _ in 0..2 {
         tokio::time::advance(Duration::from_secs(60)).await;
@@ -213,7 +213,7 @@ async fn an_end_is_told_though_pods_were_silent_and_the_operator_is_another() {
         assert_eq!(scene.condition("Throttling").0, "Unknown WasCut");
         assert_eq!(scene.condition("SignalsHealthy").0, "Unknown WasUnhealthy");
         scene.begin_anew();
-        scene.pods(&[ill.clone()]);
+        scene.pods(std::slice::from_ref(&ill));
         assert!(scene.run().await.0);
     }
     assert_eq!((scene.times_told("ThrottlingStarted"), scene.times_told("SignalsUnhealthy")), (1, 1));
