@@ -15,6 +15,7 @@ mod routes;
 mod slow;
 mod smuggling;
 mod soak;
+mod stalls;
 mod takeover;
 mod tls;
 mod upstreams;

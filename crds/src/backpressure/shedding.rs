@@ -145,7 +145,8 @@ pub struct Timeouts {
     pub request: GoDuration,
     /// Connecting to the upstream. 0s: no bound.
     pub connect: GoDuration,
-    /// An idle connection. 0s: no bound.
+    /// An idle connection, a tunnel on which nothing moves, and a client that stops in the middle of a
+    /// request: that does not read its answer, or does not send its body. 0s: no bound.
     pub idle: GoDuration,
 }
 

@@ -3,6 +3,7 @@
 //! What cannot be read as a query is simply not cheap; what is wrong with it is for the upstream to say.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use engine::promql::Query;
@@ -22,7 +23,7 @@ const MAX_FORM: usize = 256 << 10;
 /// Whether a request is cheap, and its body with whatever was read of it in front.
 ///
 /// # Errors
-/// Where the client broke off in the middle of its form.
+/// Where the client broke off or stopped in the middle of its form.
 pub async fn look(
     policy: &Policy,
     parts: &request::Parts,
@@ -36,7 +37,7 @@ pub async fn look(
     if !is_form(parts) || incoming.is_end_stream() {
         return Ok((is_cheap(parts, b"", horizon), whole(incoming)));
     }
-    let (form, rest) = read(incoming).await?;
+    let (form, rest) = read(incoming, policy.timeouts.stall).await?;
     let cheap = rest.is_none() && is_cheap(parts, &form, horizon);
     Ok((cheap, RequestBody::replayed(form, rest, policy.max_body)))
 }
@@ -53,11 +54,20 @@ fn is_form(parts: &request::Parts) -> bool {
         && kind.to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded")
 }
 
-/// The form, and the rest of the body where that is longer than a form may be.
-async fn read(mut incoming: Incoming) -> Result<(Bytes, Option<Incoming>), BodyError> {
+/// The form, and the rest of the body where that is longer than a form may be; each piece of it may take as
+/// long as a client may be still.
+async fn read(
+    mut incoming: Incoming,
+    stall: Option<Duration>,
+) -> Result<(Bytes, Option<Incoming>), BodyError> {
     let mut form = BytesMut::new();
     while form.len() <= MAX_FORM {
-        match incoming.frame().await {
+        let frame = incoming.frame();
+        let frame = match stall {
+            Some(stall) => tokio::time::timeout(stall, frame).await.map_err(|_| BodyError::Stalled)?,
+            None => frame.await,
+        };
+        match frame {
             None => return Ok((form.freeze(), None)),
             Some(Err(error)) => return Err(BodyError::Broken(error)),
             Some(Ok(frame)) => {

@@ -1,5 +1,7 @@
 //! A policy's listener: each connection speaks HTTP/1.1, or HTTP/2 by prior knowledge or ALPN.
 
+mod noted;
+
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::noted::Noted;
 use super::headers::Client;
 use super::pulse::Pulse;
 use super::service::{Door, Live};
@@ -70,7 +73,8 @@ impl Listener {
         }
         let client = Arc::new(Client::new(from.ip(), self.tls.is_some()));
         let tunnels = TaskTracker::new();
-        let (live, pulse) = (Arc::clone(&self.live), Arc::default());
+        let (live, pulse) = (Arc::clone(&self.live), Arc::<Pulse>::default());
+        let stream = Noted::new(stream, Arc::clone(&pulse));
         let door = Door { live, client, thread, pulse, tunnels: tunnels.clone() };
         match &self.tls {
             None => serve(TokioIo::new(stream), door, idle, drain).await,
@@ -93,7 +97,7 @@ impl Serve for Listener {
 }
 
 /// Agrees on TLS with the client; none where that does not come about.
-async fn shake_hands(tls: &ServerTls, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+async fn shake_hands(tls: &ServerTls, stream: Noted<TcpStream>) -> Option<TlsStream<Noted<TcpStream>>> {
     let config = tls.config().inspect_err(|error| tracing::debug!(%error, "there is no certificate")).ok()?;
     match tokio::time::timeout(FIRST_WORD, TlsAcceptor::from(config).accept(stream)).await {
         Ok(Ok(stream)) => Some(stream),
@@ -151,14 +155,17 @@ where
         ended = connection.as_mut() => ended,
         why = over => {
             connection.as_mut().graceful_shutdown();
-            match why {
-                Over::Drained => connection.await,
-                Over::Cut => Ok(()),
-                Over::Idle => tokio::select! {
-                    ended = connection => ended,
-                    // A client that never stops talking uses up the task's budget, and a timer wants some.
-                    () = tokio::task::unconstrained(pulse.stops(Some(FAREWELL))) => Ok(()),
-                },
+            let farewell = match why {
+                Over::Drained => None,
+                Over::Cut => return,
+                Over::Idle => Some(FAREWELL),
+            };
+            tokio::select! {
+                ended = connection => ended,
+                () = pulse.is_cut() => Ok(()),
+                // A client that never stops talking uses up the task's budget, and a timer wants some.
+                () = tokio::task::unconstrained(pulse.stops(farewell)) => Ok(()),
+                () = tokio::task::unconstrained(pulse.watches(idle)) => Ok(()),
             }
         }
     };
@@ -180,7 +187,7 @@ async fn over(drain: CancellationToken, pulse: Arc<Pulse>, idle: Option<Duration
         () = drain.cancelled() => Over::Drained,
         () = pulse.is_cut() => Over::Cut,
         // As below: it must not want of the budget that the connection has used up.
-        () = tokio::task::unconstrained(pulse.stops(idle)) => Over::Idle,
+        () = tokio::task::unconstrained(pulse.watches(idle)) => Over::Idle,
     }
 }
 

@@ -218,6 +218,9 @@ pub struct Timeouts {
     pub pass_through: Option<Duration>,
     /// A connection from a client on which nothing is asked.
     pub idle: Option<Duration>,
+    /// A client in the middle of a request, whose turn it is to send or to read, and a tunnel on which
+    /// nothing moves. It is looked for as often as [`Self::idle`] has it.
+    pub stall: Option<Duration>,
 }
 
 /// How refusals and errors are worded.

@@ -43,6 +43,8 @@ pub enum Fault {
     BadRequest(String),
     /// Its body is longer than the policy allows.
     TooLarge(u64),
+    /// Its body stopped coming.
+    Stalled,
     /// It took longer than the policy allows.
     Deadline,
     /// The upstream was not reached, or broke off before it answered.
@@ -140,6 +142,10 @@ impl Fault {
                 let text = format!("the request's body is longer than the {bytes} bytes that are allowed");
                 (StatusCode::PAYLOAD_TOO_LARGE, "8", text)
             }
+            Self::Stalled => {
+                let text = "the request's body stopped coming; send all of it without long pauses";
+                (StatusCode::REQUEST_TIMEOUT, "4", text.to_owned())
+            }
             Self::Deadline => {
                 (StatusCode::GATEWAY_TIMEOUT, "4", "the request took longer than is allowed".to_owned())
             }
@@ -159,6 +165,7 @@ impl Fault {
                 return json_error(StatusCode::INTERNAL_SERVER_ERROR, error_body(text));
             }
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Stalled => StatusCode::REQUEST_TIMEOUT,
             Self::Upstream(_) | Self::Unavailable(_) => StatusCode::BAD_GATEWAY,
             Self::NotSupported(_) => StatusCode::NOT_IMPLEMENTED,
         };
@@ -243,6 +250,12 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
         kind.strip_prefix(b"application/grpc")
             .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
     })
+}
+
+/// Whether a request's body is one of gRPC's or its relatives', which may rightly pause for long.
+#[must_use]
+pub fn may_be_silent(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 #[cfg(test)]

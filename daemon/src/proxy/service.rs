@@ -13,14 +13,14 @@ use hyper::upgrade::OnUpgrade;
 use tokio::time::Sleep;
 use tokio_util::task::TaskTracker;
 
-use super::body::{Body, BodyError, Guarded, Leased, RequestBody};
+use super::body::{Body, BodyError, Course, Guarded, Leased, RequestBody};
 use super::flight::Flight;
 use super::gate::{Gate, Stop};
 use super::headers::{self, Client, Known};
 use super::limits::LimitReply;
-use super::policy::Voice;
+use super::policy::{Policy, Voice};
 use super::pulse::Pulse;
-use super::refusal::{Fault, is_grpc};
+use super::refusal::{Fault, is_grpc, may_be_silent};
 use super::route::{Action, Fixed};
 use super::upstream::{Lease, Pool, UpstreamError};
 use super::{bypass, tunnel};
@@ -102,7 +102,7 @@ impl Door {
         })
     }
 
-    /// Through the gate and to the upstream.
+    /// Through the gate and to the upstream, in the time that there is for it.
     async fn go(
         &self,
         live: &Live,
@@ -111,34 +111,15 @@ impl Door {
         incoming: Incoming,
         action: &Action,
     ) -> Result<Answer, Failed> {
-        let policy = &live.gate.policy;
+        let timeouts = &live.gate.policy.timeouts;
         let timeout = match action {
-            Action::PassThrough => policy.timeouts.pass_through,
-            _ => policy.timeouts.request,
+            Action::PassThrough => timeouts.pass_through,
+            _ => timeouts.request,
         };
         let owed = !http_body::Body::is_end_stream(&incoming);
         let mut deadline = timeout.map(|timeout| Box::pin(tokio::time::sleep(timeout)));
-        let way = async {
-            if let Some(max) = policy.max_body
-                && told_length(parts).is_some_and(|length| length > max)
-            {
-                return Err(Failed::Body(BodyError::TooLarge(max)));
-            }
-            let (bypasses, body) = match action {
-                Action::Protect(_) => bypass::look(policy, parts, incoming).await.map_err(Failed::Body)?,
-                _ => (false, RequestBody::new(incoming, policy.max_body)),
-            };
-            let admitted = live.gate.admit(action, &parts.headers, self.client.address, bypasses).await;
-            let admitted = admitted.map_err(Failed::Stopped)?;
-            flight.admitted(admitted.permit);
-            let upgrade = Upgrade::of(parts, known);
-            headers::forward_request(parts, known, &self.client, policy.voice);
-            let request = next_hop(parts, body, upgrade.as_ref());
-            let pool = &live.pools[self.thread % live.pools.len()];
-            let (response, lease) = pool.send(request).await.map_err(Failed::Upstream)?;
-            Ok((response, lease, admitted.limit, upgrade))
-        };
-        let (response, lease, limit, upgrade) = match &mut deadline {
+        let way = self.way(live, flight, (parts, known), incoming, action);
+        let answer = match &mut deadline {
             None => way.await?,
             Some(deadline) => tokio::select! {
                 biased;
@@ -147,17 +128,70 @@ impl Door {
                 () = tokio::task::unconstrained(deadline.as_mut()) => return Err(Failed::Deadline { owed }),
             },
         };
-        let asked = upgrade.as_ref().is_some_and(|upgrade| upgrade.protocol.is_some());
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS && !asked {
+        let asked = answer.upgrade.as_ref().is_some_and(|upgrade| upgrade.protocol.is_some());
+        if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS && !asked {
             return Err(Failed::Switched);
         }
-        flight.answered(response.status(), response.headers());
-        Ok(Answer { response, lease, limit, upgrade, deadline })
+        flight.answered(answer.response.status(), answer.response.headers());
+        Ok(Answer { deadline, ..answer })
+    }
+
+    async fn way(
+        &self,
+        live: &Live,
+        flight: &mut Flight,
+        (parts, known): (&mut request::Parts, Known),
+        incoming: Incoming,
+        action: &Action,
+    ) -> Result<Answer, Failed> {
+        let policy = &live.gate.policy;
+        if let Some(max) = policy.max_body
+            && told_length(parts).is_some_and(|length| length > max)
+        {
+            return Err(Failed::Body(BodyError::TooLarge(max)));
+        }
+        let impatient = !http_body::Body::is_end_stream(&incoming) && !may_be_silent(&parts.headers);
+        let (bypasses, mut body) = match action {
+            Action::Protect(_) => bypass::look(policy, parts, incoming).await.map_err(Failed::Body)?,
+            _ => (false, RequestBody::new(incoming, policy.max_body)),
+        };
+        let admitted = live.gate.admit(action, &parts.headers, self.client.address, bypasses).await;
+        let admitted = admitted.map_err(Failed::Stopped)?;
+        flight.admitted(admitted.permit);
+        let course = self.watch(policy, parts.version, impatient.then_some(&mut body));
+        let upgrade = Upgrade::of(parts, known);
+        headers::forward_request(parts, known, &self.client, policy.voice);
+        let request = next_hop(parts, body, upgrade.as_ref());
+        let pool = &live.pools[self.thread % live.pools.len()];
+        let (response, lease) = pool.send(request).await.map_err(|error| match course.is_stalled() {
+            true => Failed::Body(BodyError::Stalled),
+            false => Failed::Upstream(error),
+        })?;
+        Ok(Answer { response, lease, limit: admitted.limit, upgrade, deadline: None, course })
+    }
+
+    /// Has the connection look at a request that was let in, and at its `body` where its client may not
+    /// pause.
+    fn watch(
+        &self,
+        policy: &Policy,
+        version: Version,
+        body: Option<&mut RequestBody>,
+    ) -> Arc<Course<Leased>> {
+        let course = Arc::new(Course::default());
+        if policy.timeouts.stall.is_some() {
+            let request = Arc::downgrade(&course);
+            self.pulse.watch(request, version != Version::HTTP_2);
+            if let Some(body) = body {
+                body.watched(&course);
+            }
+        }
+        course
     }
 
     /// Hands the upstream's answer to the client.
     fn pass_on(&self, flight: Flight, answer: Answer, multiplexed: bool) -> Response<Body> {
-        let Answer { mut response, lease, limit, upgrade, deadline } = answer;
+        let Answer { mut response, lease, limit, upgrade, deadline, course } = answer;
         let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS
             || (response.status().is_success()
                 && upgrade.as_ref().is_some_and(|upgrade| upgrade.protocol.is_none()));
@@ -178,7 +212,7 @@ impl Door {
                 pulse.cut();
             }
         };
-        let body = Guarded::new(Leased::new(incoming, lease), flight, deadline, overdue);
+        let body = Guarded::new(course, Leased::new(incoming, lease), flight, deadline, overdue);
         Response::from_parts(parts, Body::Upstream(body))
     }
 
@@ -191,7 +225,15 @@ impl Door {
         upgrade: Upgrade,
     ) -> Response<Body> {
         let upstream = hyper::upgrade::on(&mut response);
-        self.tunnels.spawn(tunnel::carry(upgrade.client, upstream, flight, lease));
+        let (idle, pulse) = (flight.gate().policy.timeouts.stall, Arc::clone(&self.pulse));
+        let carry = tunnel::carry(upgrade.client, upstream, flight, lease);
+        self.tunnels.spawn(async move {
+            tokio::select! {
+                () = carry => {}
+                // Bytes that never stop use up the task's budget, and a timer wants some.
+                () = tokio::task::unconstrained(pulse.is_still(idle)) => tracing::debug!("a tunnel was still for long"),
+            }
+        });
         let protocol = response.headers().get(UPGRADE).cloned();
         headers::forward_response(response.headers_mut());
         if let (StatusCode::SWITCHING_PROTOCOLS, Some(protocol)) = (response.status(), protocol) {
@@ -234,6 +276,7 @@ struct Answer {
     limit: Option<Box<LimitReply>>,
     upgrade: Option<Upgrade>,
     deadline: Option<Pin<Box<Sleep>>>,
+    course: Arc<Course<Leased>>,
 }
 
 /// A client that asks for its connection.
@@ -300,6 +343,7 @@ fn reply(
 fn body_fault(error: &BodyError) -> Fault {
     match error {
         BodyError::TooLarge(max) => Fault::TooLarge(*max),
+        BodyError::Stalled => Fault::Stalled,
         error => Fault::BadRequest(error.to_string()),
     }
 }

@@ -107,7 +107,7 @@ async fn a_head_that_comes_by_the_byte_is_cut() {
 #[tokio::test]
 async fn a_body_that_comes_by_the_byte_keeps_its_place_and_no_others() {
     let upstream = Upstream::start().await;
-    let mut proxy = Proxy::with_window(60, upstream.at(), IDLE).await;
+    let mut proxy = Proxy::with_window(60, upstream.at(), &["timeouts: {idle: 5s}"]).await;
     let mut wires = Vec::new();
     for _ in 0..50 {
         let mut wire = proxy.wire().await;

@@ -126,7 +126,9 @@ where
     /// The answer, whose body gives the place back when it is over.
     pub(super) fn answer(self) -> Response<Answer> {
         let Self { response, flight, deadline, .. } = self;
-        response.map(|body| Answer::guarded(body, |body| Guarded::new(body, flight, deadline, || ())))
+        response.map(|body| {
+            Answer::guarded(body, |body| Guarded::new(Arc::default(), body, flight, deadline, || ()))
+        })
     }
 }
 

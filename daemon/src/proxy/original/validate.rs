@@ -147,6 +147,8 @@ fn assemble(name: &str, file: &File, checked: Checked, warnings: Vec<String>) ->
             pass_through: timeouts.write,
             // Go's server lets a connection be idle as long as reading may take.
             idle: timeouts.read,
+            // There, reading and writing have times of their own.
+            stall: None,
         },
         max_body: None,
         voice: Voice::Original,

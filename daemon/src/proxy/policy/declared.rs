@@ -58,6 +58,7 @@ pub fn policy(entry: &PolicyEntry) -> Result<Policy, PolicyError> {
             request: bound(spec.timeouts.request),
             pass_through: bound(spec.timeouts.request),
             idle: bound(spec.timeouts.idle),
+            stall: bound(spec.timeouts.idle),
         },
         max_body: u64::try_from(spec.max_request_body_bytes).ok().filter(|&bytes| bytes > 0),
         voice: Voice::Declared,
