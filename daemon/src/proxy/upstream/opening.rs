@@ -192,17 +192,23 @@ impl<B: Outgoing> Inner<B> {
 async fn sweep<B: Outgoing>(pool: Weak<Inner<B>>, backend: Arc<Backend>) {
     let period = backend.idle_timeout.map_or(SWEEP, |timeout| (timeout / 4).clamp(SWEEP_SOON, SWEEP));
     loop {
+        // Hears from here on who begins to wait; who did so before is counted.
+        let pressed = backend.pressure.notified();
+        {
+            let Some(pool) = pool.upgrade() else { return };
+            let mut lanes = pool.lanes();
+            for _ in 0..backend.waiting.load(Ordering::Relaxed) {
+                if !lanes.give_up_one() {
+                    break;
+                }
+            }
+        }
         tokio::select! {
             () = tokio::time::sleep(period) => {}
-            () = backend.pressure.notified() => {}
+            () = pressed => {}
         }
         let Some(pool) = pool.upgrade() else { return };
         let mut lanes = pool.lanes();
-        for _ in 0..backend.waiting.load(Ordering::Relaxed) {
-            if !lanes.give_up_one() {
-                break;
-            }
-        }
         lanes.swept = lanes.sweep(clock::timer(), backend.idle_timeout);
         if !lanes.swept {
             return;

@@ -1,4 +1,3 @@
-use std::sync::atomic::Ordering::SeqCst;
 
 use super::server::{Do, Server, answer};
 use super::*;
@@ -129,15 +128,22 @@ async fn who_waits_gets_the_connection_that_comes_free() {
 #[tokio::test]
 async fn an_idle_connection_of_another_thread_gives_its_place() {
     let server = Server::start(|_| answer("")).await;
-    let upstream = Upstream { max_connections: 1, ..declared() };
-    let one = pool(&upstream, &[server.address]);
-    let other: Pool<Full<Bytes>> = Pool::new(one.backend());
-    read(one.send(get("/")).await.unwrap()).await;
-    assert_eq!(one.idle(), 1);
-    // The task that looks after it has begun.
-    tokio::task::yield_now().await;
-    read(other.send(get("/")).await.unwrap()).await;
-    assert_eq!((one.idle(), server.counts.accepted.load(SeqCst)), (0, 2));
+    // Less than the time after which idle connections are looked after anyhow.
+    let connect_timeout = Some(Duration::from_secs(2));
+    let upstream = Upstream { max_connections: 1, connect_timeout, ..declared() };
+    for begun in [false, true] {
+        let accepted = server.accepted();
+        let one = pool(&upstream, &[server.address]);
+        let other: Pool<Full<Bytes>> = Pool::new(one.backend());
+        read(one.send(get("/")).await.unwrap()).await;
+        assert_eq!(one.idle(), 1);
+        if begun {
+            tokio::task::yield_now().await;
+        }
+        // Whether the task that looks after it has begun or not, it hears who waits.
+        read(other.send(get("/")).await.unwrap()).await;
+        assert_eq!((one.idle(), server.accepted()), (0, accepted + 2), "begun: {begun}");
+    }
 }
 
 #[tokio::test]
