@@ -1,7 +1,10 @@
 //! Logs: text or JSON lines on stderr, at a level that can be changed while the process runs.
 //!
 //! Info is for the life of the process (started, reloaded, draining). What concerns one request is
-//! said at debug or below, never at info, or the log would grow with the traffic.
+//! said at debug or below, never at info, or the log would grow with the traffic; [`Sparse`] lets one of
+//! many through.
+
+mod sparse;
 
 use std::{fmt, io, str::FromStr};
 
@@ -15,6 +18,8 @@ use tracing_subscriber::{
     reload,
     util::{SubscriberInitExt as _, TryInitError},
 };
+
+pub use self::sparse::Sparse;
 
 /// The beginning of every target of ours: `wicketgated`, `wicketgate_daemon`, `wicketgate_engine`.
 const OURS: &str = "wicketgate";

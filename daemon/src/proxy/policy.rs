@@ -226,7 +226,7 @@ pub struct Timeouts {
 /// How refusals and errors are worded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Voice {
-    /// As ours: 429 with Retry-After and a reason, 502 and 504 with a body that says why.
+    /// As ours: 429 with Retry-After and a reason, 502 and 504 with a body that says what went wrong.
     Declared,
     /// As throttle-proxy's, for its configuration files: the same body, and Retry-After and the reason
     /// beside it; 500 for what it calls a proxy error, 502 without a body.

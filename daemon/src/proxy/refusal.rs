@@ -48,9 +48,9 @@ pub enum Fault {
     /// It took longer than the policy allows.
     Deadline,
     /// The upstream was not reached, or broke off before it answered.
-    Upstream(String),
+    Upstream(&'static str),
     /// There is nobody to ask, or no connection to ask with.
-    Unavailable(String),
+    Unavailable(&'static str),
     /// The client asks for another protocol than one that is passed on.
     NotSupported(String),
 }
@@ -149,8 +149,8 @@ impl Fault {
             Self::Deadline => {
                 (StatusCode::GATEWAY_TIMEOUT, "4", "the request took longer than is allowed".to_owned())
             }
-            Self::Upstream(why) => (StatusCode::BAD_GATEWAY, "14", why.clone()),
-            Self::Unavailable(why) => (StatusCode::SERVICE_UNAVAILABLE, "14", why.clone()),
+            Self::Upstream(why) => (StatusCode::BAD_GATEWAY, "14", (*why).to_owned()),
+            Self::Unavailable(why) => (StatusCode::SERVICE_UNAVAILABLE, "14", (*why).to_owned()),
             Self::NotSupported(why) => (StatusCode::NOT_IMPLEMENTED, "12", why.clone()),
         };
         if grpc { grpc_error(code, &text) } else { json_error(status, error_body(&text)) }
@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(reply.headers()["grpc-status"], "8");
         assert_eq!(reply.headers()["grpc-retry-pushback-ms"], "1000");
         assert_eq!(reply.headers()["content-type"], "application/grpc");
-        let reply = Fault::Upstream("100 % ä".to_owned()).reply(true, Voice::Declared);
+        let reply = Fault::Upstream("100 % ä").reply(true, Voice::Declared);
         assert_eq!(
             (&reply.headers()["grpc-status"], &reply.headers()["grpc-message"]),
             (&HeaderValue::from_static("14"), &HeaderValue::from_static("100 %25 %C3%A4"))

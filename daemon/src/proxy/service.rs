@@ -90,7 +90,7 @@ impl Door {
         Ok(match went {
             Ok(answer) => self.pass_on(flight, answer, parts.version == Version::HTTP_2),
             Err(failed) => {
-                let (stop, reply) = reply(&live.gate, &mut flight, failed, grpc, voice);
+                let (stop, reply) = reply(&live, &mut flight, failed, grpc, voice);
                 // To throttle-proxy's chain an upstream that is away is an answer like any other.
                 let away = matches!(stop, Stop::Fault(Fault::Upstream(_) | Fault::Unavailable(_)));
                 if voice == Voice::Declared || !away {
@@ -310,7 +310,7 @@ fn told_length(parts: &request::Parts) -> Option<u64> {
 
 /// What a request ends as that is not answered by the upstream, and its reply.
 fn reply(
-    gate: &Gate,
+    live: &Live,
     flight: &mut Flight,
     failed: Failed,
     grpc: bool,
@@ -330,10 +330,10 @@ fn reply(
             }
             Fault::Deadline
         }
-        Failed::Upstream(error) => upstream_fault(gate, flight, &error),
+        Failed::Upstream(error) => upstream_fault(live, flight, &error),
         Failed::Switched => {
             flight.failed();
-            Fault::Upstream("the upstream went over to a protocol that nobody asked for".to_owned())
+            Fault::Upstream("the upstream went over to a protocol that nobody asked for")
         }
     };
     let reply = fault.reply(grpc, voice);
@@ -348,7 +348,7 @@ fn body_fault(error: &BodyError) -> Fault {
     }
 }
 
-fn upstream_fault(gate: &Gate, flight: &mut Flight, error: &UpstreamError) -> Fault {
+fn upstream_fault(live: &Live, flight: &mut Flight, error: &UpstreamError) -> Fault {
     // That the client's body broke off or is too long is no fault of the upstream's.
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -358,14 +358,16 @@ fn upstream_fault(gate: &Gate, flight: &mut Flight, error: &UpstreamError) -> Fa
         cause = inner.source();
     }
     flight.failed();
-    if let Some(ours) = &gate.metrics.ours {
+    if let Some(ours) = &live.gate.metrics.ours {
         ours.upstream_error(error.kind()).inc();
     }
-    tracing::debug!(policy = %gate.policy.source, %error, "the upstream did not answer");
+    if let Some(pool) = live.pools.first() {
+        pool.backend().complain(&live.gate.policy.source, error);
+    }
     match error {
         UpstreamError::NoEndpoints(_) | UpstreamError::TooManyConnections { .. } => {
-            Fault::Unavailable(error.to_string())
+            Fault::Unavailable(error.told())
         }
-        _ => Fault::Upstream(error.to_string()),
+        _ => Fault::Upstream(error.told()),
     }
 }

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crds::reference::ObjectName;
 use http::{HeaderValue, Request};
 use http_body::Body;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -34,6 +35,8 @@ use super::policy::{Balance, Protocol, Target, Upstream};
 use super::refusal::is_grpc;
 use super::secrets::Secrets;
 use super::tls::{Alpn, ClientTls, Standing};
+use crate::clock;
+use crate::telemetry::Sparse;
 
 /// A request's body, as connections can send it.
 pub trait Outgoing:
@@ -64,6 +67,7 @@ pub struct Backend {
     waiting: AtomicUsize,
     pressure: Notify,
     pools: AtomicUsize,
+    said: Sparse,
 }
 
 impl Backend {
@@ -97,6 +101,7 @@ impl Backend {
             waiting: AtomicUsize::new(0),
             pressure: Notify::new(),
             pools: AtomicUsize::new(0),
+            said: Sparse::default(),
         })
     }
 
@@ -116,6 +121,17 @@ impl Backend {
     #[must_use]
     pub const fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+
+    /// Says why a request of `policy` was not answered: each time to who debugs, and now and then to all.
+    pub fn complain(&self, policy: &ObjectName, error: &UpstreamError) {
+        let kind = error.kind();
+        match self.said.says(clock::tick()) {
+            Some(unsaid) => {
+                tracing::warn!(%policy, kind, %error, unsaid, "the upstream did not answer a request");
+            }
+            None => tracing::debug!(%policy, kind, %error, "the upstream did not answer a request"),
+        }
     }
 
     /// What may be spoken for a request.

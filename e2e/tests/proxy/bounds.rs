@@ -109,8 +109,11 @@ async fn an_upstream_that_is_not_there_is_a_bad_gateway() {
     for _ in 0..3 {
         let answer = proxy.get("/", &[]).await;
         assert_eq!(answer.head.status(), 502);
-        says(&answer, "cannot connect to 127.0.0.1:");
+        says(&answer, "the upstream cannot be connected to");
     }
+    // Where it is and what is wrong is for the log, now and then.
+    let log = proxy.daemon.log();
+    assert_eq!(log.matches("cannot connect to 127.0.0.1:").count(), 1, "{log}");
     proxy.metric("wicketgate_proxy_upstream_errors_total{kind=\"connect\",policy=\"test/web\"}", 3.0).await;
     proxy.is_at_rest().await;
 }
@@ -131,7 +134,7 @@ async fn an_upstream_that_takes_no_connection_is_given_up() {
     let mut proxy = Proxy::before(at, &["timeouts: {connect: 200ms}"]).await;
     let answer = proxy.get("/", &[]).await;
     assert_eq!(answer.head.status(), 502);
-    says(&answer, "did not take a connection within 200ms");
+    says(&answer, "the upstream did not take a connection in time");
     proxy.is_at_rest().await;
     drop((queue, listener));
 }

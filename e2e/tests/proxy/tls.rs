@@ -223,7 +223,8 @@ async fn an_upstream_is_spoken_to_over_tls() {
     await_condition("it is not trusted", async || proxy.get("/", &[]).await.head.status() == 502).await;
     let answer = proxy.get("/", &[]).await;
     let text = String::from_utf8_lossy(&answer.body).into_owned();
-    assert!(text.contains("cannot speak TLS with"), "{text}");
+    assert!(text.contains("the upstream cannot be connected to"), "{text}");
+    assert!(proxy.daemon.log().contains("cannot speak TLS with"), "the log says why");
     // With nobody to trust no request can succeed, and the policy counts as one that is not served.
     proxy.change(&[&policy("nowhere", "Auto")]);
     await_condition("the problem is reported", async || {

@@ -81,7 +81,8 @@ async fn connections_to_the_upstream_are_bounded() {
     let mut held = [proxy.held().await, proxy.held().await];
     let answer = proxy.get("/", &[]).await;
     assert_eq!(answer.head.status(), 503);
-    assert!(String::from_utf8_lossy(&answer.body).contains("spec.upstream.maxConnections"));
+    assert!(String::from_utf8_lossy(&answer.body).contains("all connections to the upstream are busy"));
+    assert!(proxy.daemon.log().contains("raise spec.upstream.maxConnections"), "the log says what to do");
     upstream.release();
     for wire in &mut held {
         assert_eq!(wire.answer("GET").await.unwrap().body, b"held");

@@ -110,7 +110,7 @@ impl Way {
                 Ended::Stopped(stop, flight)
             }
             Failed::Inner(error) => {
-                self.gate.count(route, &Stop::Fault(Fault::Upstream(String::new())));
+                self.gate.count(route, &Stop::Fault(Fault::Upstream("")));
                 flight.fail();
                 Ended::Failed(error)
             }

@@ -88,6 +88,20 @@ impl UpstreamError {
         }
     }
 
+    /// What the caller is told: nothing of addresses and causes, which are the inside's affair.
+    #[must_use]
+    pub const fn told(&self) -> &'static str {
+        match self {
+            Self::Connect { .. } | Self::Tls { .. } => "the upstream cannot be connected to",
+            Self::ConnectTimeout { .. } => "the upstream did not take a connection in time",
+            Self::NoEndpoints(_) => "no endpoint of the upstream is ready",
+            Self::TooManyConnections { .. } => "all connections to the upstream are busy",
+            Self::Request(_) => "the request cannot be sent on",
+            Self::Body(_) => "the request's body failed",
+            Self::Exchange { .. } => "the upstream broke off before it answered",
+        }
+    }
+
     /// All words that [`Self::kind`] has.
     pub const KINDS: [&'static str; 9] = [
         "connect",

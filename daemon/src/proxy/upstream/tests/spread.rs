@@ -1,4 +1,3 @@
-
 use super::server::{Do, Server, answer};
 use super::*;
 
