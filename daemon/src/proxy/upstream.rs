@@ -4,6 +4,7 @@
 //! [`Pool`] is one thread's own. A request's two connections stay on one thread, so that nothing on its
 //! way waits for another thread.
 
+mod brief;
 mod connect;
 mod endpoints;
 mod error;

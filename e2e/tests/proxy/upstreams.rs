@@ -142,10 +142,10 @@ async fn an_upstream_that_never_comes_to_the_point_costs_no_memory() {
         "103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 ",
     ] {
         let (at, task) = talking(piece).await;
-        let mut proxy = Proxy::before(at, &["timeouts: {request: 3s}"]).await;
+        let mut proxy = Proxy::before(at, &[]).await;
         let (before, _) = proxy.daemon.memory();
         let answer = proxy.get("/", &[]).await;
-        assert!(matches!(answer.head.status(), 502 | 504), "{answer:?}");
+        assert_eq!(answer.head.status(), 502, "{answer:?}");
         let (_, most) = proxy.daemon.memory();
         assert!(most < before + (16 << 20), "{} KiB more were held", (most - before) >> 10);
         proxy.is_at_rest().await;

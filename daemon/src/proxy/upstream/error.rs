@@ -1,5 +1,6 @@
 //! Why a request was not answered.
 
+use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -59,7 +60,7 @@ pub enum UpstreamError {
     #[error("the request's body failed: {0}")]
     Body(#[source] hyper::Error),
     /// The connection failed.
-    #[error("the connection to {endpoint} failed: {fault}")]
+    #[error("the connection to {endpoint} failed: {}", with_cause(fault))]
     Exchange {
         /// Which one.
         endpoint: SocketAddr,
@@ -130,5 +131,13 @@ impl UpstreamError {
     pub(super) fn of(endpoint: SocketAddr, was: Was, fault: hyper::Error) -> Self {
         // Of a body that ends early, hyper says that its user failed.
         if fault.is_user() { Self::Body(fault) } else { Self::Exchange { endpoint, was, fault } }
+    }
+}
+
+/// hyper's errors do not say what caused them.
+fn with_cause(fault: &hyper::Error) -> String {
+    match fault.source() {
+        Some(cause) => format!("{fault}: {cause}"),
+        None => fault.to_string(),
     }
 }

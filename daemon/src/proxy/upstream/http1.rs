@@ -13,8 +13,10 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 
+use super::brief::{Brief, Patience};
 use super::connect::Io;
 use super::endpoints::Endpoint;
 use super::{Outgoing, Place, UpstreamError, Was};
@@ -24,6 +26,7 @@ pub(super) struct Connection<B: Outgoing> {
     sender: SendRequest<B>,
     driver: Driver,
     endpoint: Arc<Endpoint>,
+    patience: Patience,
     _place: Place,
 }
 
@@ -48,11 +51,13 @@ impl Drop for Task {
 impl<B: Outgoing> Connection<B> {
     /// Speaks HTTP/1.1 over `io`.
     pub(super) async fn new(io: Io, endpoint: &Arc<Endpoint>, place: Place) -> Result<Self, UpstreamError> {
+        let patience = Patience::new();
+        let io = TokioIo::new(Brief::new(io.into_inner(), patience.clone()));
         let (sender, driver) = http1::handshake(io)
             .await
             .map_err(|fault| UpstreamError::of(endpoint.address(), Was::Unsent, fault))?;
         let driver = Driver::Own(Box::pin(driver.with_upgrades()));
-        Ok(Self { sender, driver, endpoint: Arc::clone(endpoint), _place: place })
+        Ok(Self { sender, driver, endpoint: Arc::clone(endpoint), patience, _place: place })
     }
 
     pub(super) const fn endpoint(&self) -> &Arc<Endpoint> {
@@ -85,6 +90,14 @@ impl<B: Outgoing> Connection<B> {
         &mut self,
         request: Request<B>,
     ) -> Result<Response<Incoming>, TrySendError<Request<B>>> {
+        self.patience.begin();
+        let answered = self.drive(request).await;
+        // What was given up in between is closed.
+        self.patience.end();
+        answered
+    }
+
+    async fn drive(&mut self, request: Request<B>) -> Result<Response<Incoming>, TrySendError<Request<B>>> {
         // Its waker is never called, and it must not stop for the sake of other tasks: the driver does
         // both.
         let answer = tokio::task::unconstrained(self.sender.try_send_request(request));

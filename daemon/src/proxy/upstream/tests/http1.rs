@@ -142,3 +142,30 @@ async fn a_body_is_sent_while_it_comes() {
     read(pool.send(get("/")).await.unwrap()).await;
     assert_eq!(server.accepted(), 1);
 }
+
+#[tokio::test]
+async fn what_comes_before_an_answer_is_bounded() {
+    const HINT: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+    const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let server = Server::start(|request| {
+        let hints = if request.starts_with("GET /many") { 100_000 } else { 1_000 };
+        Do::Say(HINT.repeat(hints) + ANSWER)
+    })
+    .await;
+    let pool = pool(&declared(), &[server.address]);
+    // Each request has its own.
+    for _ in 0..40 {
+        assert_eq!(read(pool.send(get("/few")).await.unwrap()).await, "ok");
+        until(|| pool.idle() == 1).await;
+    }
+    assert_eq!(server.accepted(), 1);
+    let error = pool.send(get("/many")).await.unwrap_err();
+    assert_eq!(error.kind(), "broken");
+    assert!(error.to_string().ends_with("it has sent 1048576 bytes, and no answer is among them"), "{error}");
+    until(|| server.open() == 0 && pool.backend().open_connections() == 0).await;
+    // A body may be as long as it likes.
+    let long = "x".repeat(3 << 20);
+    let server = Server::start(move |_| answer(&long)).await;
+    let pool = self::pool(&declared(), &[server.address]);
+    assert_eq!(read(pool.send(get("/")).await.unwrap()).await.len(), 3 << 20);
+}
