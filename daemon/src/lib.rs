@@ -5,6 +5,7 @@ pub mod app;
 pub mod args;
 pub mod clock;
 pub mod document;
+pub mod files;
 pub mod health;
 pub mod hit;
 pub mod limiter;

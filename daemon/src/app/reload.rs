@@ -1,21 +1,13 @@
 //! Reads manifests again when they change. What is wrong is logged and changes nothing.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Load;
 use super::cluster::{Cluster, Declarer};
 use super::manifests::Loaded;
-
-/// Editors write a file in several steps; they are taken for one.
-const SETTLE: Duration = Duration::from_millis(50);
-/// How often files are read again all the same: some file systems tell nothing.
-const AT_LEAST: Duration = Duration::from_secs(10);
+use crate::files::Watched;
 
 /// Ends the watching when dropped.
 pub(super) struct Watch {
@@ -32,24 +24,14 @@ pub(super) fn watch(cluster: &Cluster, paths: Vec<PathBuf>, load: Load, in_force
 type Last = Option<Result<Loaded, String>>;
 
 async fn run(declarer: Declarer, paths: Vec<PathBuf>, load: Load, mut last: Last) {
-    let changed = Arc::new(Notify::new());
-    let _watcher = match start(&paths, Arc::clone(&changed)) {
-        Ok(watcher) => Some(watcher),
-        Err(error) => {
-            tracing::warn!(%error, every = ?AT_LEAST, "files cannot be watched, and are read now and then");
-            None
-        }
-    };
-    // What changed between the first reading and the beginning of the watch has made no event.
-    changed.notify_one();
+    let watched = Watched::files("a file of manifests", &paths);
     loop {
-        tokio::select! {
-            () = changed.notified() => tokio::time::sleep(SETTLE).await,
-            () = tokio::time::sleep(AT_LEAST) => {}
+        // At first for what changed between the first reading and the beginning of the watch.
+        let files = paths.clone();
+        if let Ok(loaded) = tokio::task::spawn_blocking(move || load(&files)).await {
+            last = Some(take(&declarer, &last, loaded.map_err(|error| error.to_string())).await);
         }
-        let paths = paths.clone();
-        let Ok(loaded) = tokio::task::spawn_blocking(move || load(&paths)).await else { continue };
-        last = Some(take(&declarer, &last, loaded.map_err(|error| error.to_string())).await);
+        watched.changed().await;
     }
 }
 
@@ -87,22 +69,4 @@ async fn take(declarer: &Declarer, last: &Last, loaded: Result<Loaded, String>) 
         }
     }
     loaded
-}
-
-/// Watches the folders that hold the files: a file that is replaced is another file.
-fn start(paths: &[PathBuf], changed: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|event| !event.kind.is_access()) {
-            changed.notify_one();
-        }
-    })?;
-    for path in paths {
-        if path.is_dir() {
-            watcher.watch(path, RecursiveMode::Recursive)?;
-        } else {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            watcher.watch(folder.unwrap_or_else(|| ".".as_ref()), RecursiveMode::NonRecursive)?;
-        }
-    }
-    Ok(watcher)
 }

@@ -4,53 +4,32 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
 use crds::part::{MAX_PARTS, PART_BYTES, PARTS_KEY, Part, REVISION_KEY, TEXT_KEY};
 use crds::report::Refusal;
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::Notify;
 
 use super::assembly::{Assembly, assemble};
 use super::board::Said;
+use crate::files::Watched;
 
-/// The kubelet writes a volume in several steps; they are taken for one.
-const SETTLE: Duration = Duration::from_millis(50);
-/// How often the files are read all the same: some file systems tell nothing.
-const AT_LEAST: Duration = Duration::from_secs(10);
 /// Where the kubelet keeps the files that count: it replaces them all by replacing this link.
 const CURRENT: &str = "..data";
 
 /// A folder with the parts `0`, `1` and so on, watched.
 pub(super) struct Mount {
     folder: PathBuf,
-    changed: Arc<Notify>,
-    _watcher: Option<RecommendedWatcher>,
+    watched: Watched,
 }
 
 impl Mount {
     pub(super) fn new(folder: PathBuf) -> Self {
-        let changed = Arc::new(Notify::new());
-        let _watcher = match watch(&folder, Arc::clone(&changed)) {
-            Ok(watcher) => Some(watcher),
-            Err(error) => {
-                tracing::warn!(
-                    %error, folder = %folder.display(), every = ?AT_LEAST,
-                    "the mounted document cannot be watched, and is read now and then"
-                );
-                None
-            }
-        };
-        Self { folder, changed, _watcher }
+        let watched = Watched::folder("the mounted document", &folder);
+        Self { folder, watched }
     }
 
     /// Waits until the files may have changed.
     pub(super) async fn changed(&self) {
-        tokio::select! {
-            () = self.changed.notified() => tokio::time::sleep(SETTLE).await,
-            () = tokio::time::sleep(AT_LEAST) => {}
-        }
+        self.watched.changed().await;
     }
 
     /// What the files are together.
@@ -59,16 +38,6 @@ impl Mount {
         let read = tokio::task::spawn_blocking(move || read(&folder)).await;
         read.unwrap_or_else(|_| Assembly::Missing { what: self.folder.display().to_string() })
     }
-}
-
-fn watch(folder: &Path, changed: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|event| !event.kind.is_access()) {
-            changed.notify_one();
-        }
-    })?;
-    watcher.watch(folder, RecursiveMode::Recursive)?;
-    Ok(watcher)
 }
 
 fn read(folder: &Path) -> Assembly {

@@ -4,23 +4,16 @@
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
 use crds::credentials::SecretKey;
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::Notify;
 
 use super::{Secrets, Values};
+use crate::files::Watched;
 
 /// The longest file: as much as a Secret may hold.
 const MAX_BYTES: u64 = 1 << 20;
 /// The most files; more of them are no folder of secrets.
 const MAX_FILES: usize = 1_000;
-/// Files are written in several steps; they are taken for one.
-const SETTLE: Duration = Duration::from_millis(50);
-/// How often files are read all the same: some file systems tell nothing.
-const AT_LEAST: Duration = Duration::from_secs(10);
 
 /// Why a folder holds no secrets. What the files hold is never shown.
 #[derive(Debug, thiserror::Error)]
@@ -79,17 +72,7 @@ pub fn read(folder: &Path) -> Result<Values, FolderError> {
 /// Keeps `secrets` as the files are, for ever. While something is wrong with them, what was read last
 /// counts, and the log says why once.
 pub async fn run(folder: PathBuf, secrets: Secrets) {
-    let changed = Arc::new(Notify::new());
-    let _watcher = match watch(&folder, Arc::clone(&changed)) {
-        Ok(watcher) => Some(watcher),
-        Err(error) => {
-            tracing::warn!(
-                %error, folder = %folder.display(), every = ?AT_LEAST,
-                "secrets cannot be watched, and are read now and then"
-            );
-            None
-        }
-    };
+    let watched = Watched::folder("the folder of secrets", &folder);
     let mut told = None;
     loop {
         let path = folder.clone();
@@ -105,21 +88,8 @@ pub async fn run(folder: PathBuf, secrets: Secrets) {
             }
             told = wrong;
         }
-        tokio::select! {
-            () = changed.notified() => tokio::time::sleep(SETTLE).await,
-            () = tokio::time::sleep(AT_LEAST) => {}
-        }
+        watched.changed().await;
     }
-}
-
-fn watch(folder: &Path, changed: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|event| !event.kind.is_access()) {
-            changed.notify_one();
-        }
-    })?;
-    watcher.watch(folder, RecursiveMode::Recursive)?;
-    Ok(watcher)
 }
 
 /// What is in a folder and not hidden, by name.
