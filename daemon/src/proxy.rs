@@ -26,5 +26,6 @@ pub mod signals;
 pub mod tls;
 pub mod tunnel;
 pub mod upstream;
+pub mod url;
 
 pub use fleet::{Fleet, Part, Surroundings};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crds::reference::ObjectName;
 use engine::block::BlockRules;
 use engine::jitter::{Jitter, parse_go_duration};
-use http::{HeaderName, Uri};
+use http::HeaderName;
 
 use super::config::File;
 use super::mux::Mux;
@@ -18,6 +18,7 @@ use crate::proxy::policy::{
     Balance, Listener, Policy, Protocol, SignalPlan, Target, Timeouts, Upstream, Voice,
 };
 use crate::proxy::route::Routes;
+use crate::proxy::url::{ServerUrl, UrlError};
 use crate::settings::Address;
 
 mod backpressure;
@@ -275,13 +276,14 @@ fn monitoring_url(url: &str) -> Result<(), String> {
     if url.is_empty() {
         return Ok(());
     }
-    let uri: Uri = url.parse().map_err(|fault| format!("{url:?} is no URL: {fault}"))?;
-    match (uri.scheme_str(), uri.host()) {
-        (Some("http" | "https"), Some(host)) if !host.is_empty() && uri.query().is_none() => Ok(()),
-        (Some("http" | "https"), Some(host)) if !host.is_empty() => {
+    match ServerUrl::parse(url) {
+        Ok(parsed) if parsed.has_query => {
             Err(format!("{url:?} has a query; /api/v1/query is put behind it, so leave it out"))
         }
-        _ => Err(format!("{url:?} is not http:// or https:// with a host")),
+        Ok(_) => Ok(()),
+        Err(UrlError::Syntax(fault)) => Err(format!("{url:?} is no URL: {fault}")),
+        Err(UrlError::Port) => Err(format!("{url:?} has a port that is not a number from 0 to 65535")),
+        Err(_) => Err(format!("{url:?} is not http:// or https:// with a host")),
     }
 }
 

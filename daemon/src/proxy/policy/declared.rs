@@ -13,7 +13,7 @@ use engine::aimd::{
 };
 use engine::block::BlockRules;
 use engine::jitter::Jitter;
-use http::{HeaderName, Method, Uri};
+use http::{HeaderName, Method};
 use regex::bytes::RegexBuilder;
 
 use super::{
@@ -21,6 +21,7 @@ use super::{
     SignalPlan, Target, Timeouts, Upstream, UpstreamTls, Voice, WindowPlan,
 };
 use crate::proxy::route::{Action, HeaderRule, PathRule, Route, Routes, ValueRule};
+use crate::proxy::url::{ServerUrl, UrlError};
 
 /// The largest regular expression, compiled.
 const MAX_REGEX_BYTES: usize = 1 << 20;
@@ -155,31 +156,19 @@ fn upstream(source: &ObjectName, spec: &declared::BackpressurePolicySpec) -> Res
 /// # Errors
 /// Where it is not `http` or `https` with a host and at most a path.
 pub fn url_target(url: &str, ca: Option<SecretKey>) -> Result<Target, String> {
-    let uri: Uri = url.parse().map_err(|fault| format!("{url:?} is no URL: {fault}"))?;
-    let tls = match uri.scheme_str() {
-        Some("http") => None,
-        Some("https") => Some(UpstreamTls { ca }),
-        _ => {
-            return Err(format!(
-                "invalid scheme for upstream URL {url:?}, only 'http' and 'https' are supported"
-            ));
+    let url = ServerUrl::parse(url).map_err(|fault| match fault {
+        UrlError::Syntax(fault) => format!("{url:?} is no URL: {fault}"),
+        UrlError::Scheme(_) => {
+            format!("invalid scheme for upstream URL {url:?}, only 'http' and 'https' are supported")
         }
-    };
-    let host = uri.host().filter(|host| !host.is_empty());
-    let host = host.ok_or_else(|| format!("{url:?} names no host"))?;
-    // A port that is no number is as none to the parser.
-    let whole = uri.authority().map_or("", |authority| authority.as_str());
-    let port_text = whole.rsplit('@').next().and_then(|whole| whole.strip_prefix(host)).unwrap_or_default();
-    if port_text.len() > 1 && uri.port_u16().is_none() {
-        return Err(format!("{url:?} has a port that is not a number from 0 to 65535"));
-    }
-    let usual = if tls.is_some() { 443 } else { 80 };
-    let port = uri.port_u16().unwrap_or(usual);
+        UrlError::Host => format!("{url:?} names no host"),
+        UrlError::Port => format!("{url:?} has a port that is not a number from 0 to 65535"),
+    })?;
     Ok(Target::Url {
-        tls,
-        host: host.trim_matches(['[', ']']).to_owned(),
-        port,
-        base_path: uri.path().trim_end_matches('/').to_owned(),
+        port: url.port.unwrap_or(if url.tls { 443 } else { 80 }),
+        tls: url.tls.then_some(UpstreamTls { ca }),
+        host: url.host.trim_matches(['[', ']']).to_owned(),
+        base_path: url.path,
     })
 }
 

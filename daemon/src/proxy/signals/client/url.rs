@@ -1,7 +1,8 @@
 //! From the address of a server to the address of a question.
 
 use http::Uri;
-use percent_encoding::percent_decode_str;
+
+use crate::proxy::url::{self, ServerUrl};
 
 /// Where instant queries are answered.
 const PATH: &str = "/api/v1/query";
@@ -31,27 +32,16 @@ pub(super) enum UrlError {
 impl Base {
     /// Reads the address of a server: with or without a path, slashes at its end or `/api/v1/query`.
     pub(super) fn parse(url: &str) -> Result<Self, UrlError> {
-        let uri: Uri =
-            url.parse().map_err(|error: http::uri::InvalidUri| UrlError::Syntax(error.to_string()))?;
-        let scheme = uri.scheme_str().unwrap_or_default();
-        let (Some(authority), Some(_)) = (uri.authority(), uri.host().filter(|host| !host.is_empty())) else {
-            return Err(UrlError::Syntax("it names no host".to_owned()));
-        };
-        match scheme {
-            "http" | "https" => {}
-            "" => return Err(UrlError::Syntax("it names no scheme".to_owned())),
-            _ => return Err(UrlError::Scheme(scheme.to_owned())),
-        }
-        if uri.query().is_some() {
+        let url = ServerUrl::parse(url).map_err(|error| match error {
+            url::UrlError::Scheme(scheme) if !scheme.is_empty() => UrlError::Scheme(scheme),
+            url::UrlError::Scheme(_) => UrlError::Syntax("it names no scheme".to_owned()),
+            error => UrlError::Syntax(error.to_string()),
+        })?;
+        if url.has_query {
             return Err(UrlError::Query);
         }
-        let (login, host) = match authority.as_str().rsplit_once('@') {
-            Some((login, host)) => (Some(decode(login)), host),
-            None => (None, authority.as_str()),
-        };
-        let path = uri.path().trim_end_matches('/');
-        let path = path.strip_suffix(PATH).unwrap_or(path).trim_end_matches('/');
-        Ok(Self { origin: format!("{scheme}://{host}"), path: format!("{path}{PATH}"), login })
+        let path = url.path.strip_suffix(PATH).unwrap_or(&url.path).trim_end_matches('/');
+        Ok(Self { origin: url.origin(), path: format!("{path}{PATH}"), login: url.login })
     }
 
     /// The address of a question.
@@ -59,12 +49,6 @@ impl Base {
         let query: String = form_urlencoded::byte_serialize(query.as_bytes()).collect();
         format!("{}{}?query={query}", self.origin, self.path).parse()
     }
-}
-
-fn decode(login: &str) -> (String, String) {
-    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let (name, password) = login.split_once(':').unwrap_or((login, ""));
-    (decode(name), decode(password))
 }
 
 /// An address as it may be shown: without name, password and query string.
@@ -123,7 +107,7 @@ mod tests {
         };
         assert_eq!(text("ftp://prom"), "its scheme must be http or https, not \"ftp\"");
         assert!(text("http://me:secret@prom:9090?x=1").starts_with("it must not have a query string"));
-        for url in ["", "prom", "/x", "http://", "http://pr om", "secret@prom:9090"] {
+        for url in ["", "prom", "/x", "http://", "http://pr om", "secret@prom:9090", "http://prom:99999"] {
             let text = text(url);
             assert!(text.ends_with("write it like http://prometheus.monitoring:9090"), "{url}: {text}");
             assert!(!text.contains("secret"), "{text}");
