@@ -49,7 +49,7 @@ async fn who_leaves_no_room_for_an_answer_holds_no_place_for_long() {
     assert!(frames.next_of(&[kind::HEADERS], 1).await.is_some());
     // Answers that nobody reads before the one whose turn never comes.
     let mut wire = proxy.wire().await;
-    wire.send("GET /zeros/8000000 HTTP/1.1\r\nhost: test\r\n\r\n".repeat(20)).await;
+    wire.send("GET /zeros/60000 HTTP/1.1\r\nhost: test\r\n\r\n".repeat(1000)).await;
     proxy.flies(0).await;
     drop((frames, wire));
     proxy.still_forwards().await;
@@ -149,6 +149,19 @@ async fn a_body_that_stops_coming_is_told_so_and_holds_no_place() {
         assert_eq!(proxy.get("/", &[]).await.body, b"hello");
         proxy.is_at_rest().await;
     }
+}
+
+#[tokio::test]
+async fn a_form_that_stops_coming_before_the_window_is_told_so_too() {
+    let upstream = Upstream::start().await;
+    let mut proxy = Proxy::before(upstream.at(), &["promqlBypass: {enabled: true}", IDLE]).await;
+    let mut wire = proxy.wire().await;
+    let form = "content-type: application/x-www-form-urlencoded\r\ncontent-length: 8\r\n\r\nquery=";
+    wire.send(format!("POST /api/v1/query HTTP/1.1\r\nhost: test\r\n{form}")).await;
+    assert_eq!(wire.answer("POST").await.unwrap().head.status(), 408);
+    wire.closes().await;
+    assert_eq!(upstream.seen().len(), 0);
+    proxy.still_forwards().await;
 }
 
 #[tokio::test]
