@@ -31,6 +31,7 @@ async fn who_stops_reading_holds_no_place_for_long() {
     let mut speaker = Speaker::two(proxy.at).await;
     let answer = speaker.send(get("/zeros/100000000")).await.unwrap();
     // Nobody reads either of them.
+    proxy.flies(2).await;
     proxy.flies(0).await;
     await_condition("the upstream is let go", async || upstream.open() == 0).await;
     assert!(count(answer.into_body()).await.is_err(), "its stream has no clean end");
@@ -50,6 +51,7 @@ async fn who_leaves_no_room_for_an_answer_holds_no_place_for_long() {
     // Answers that nobody reads before the one whose turn never comes.
     let mut wire = proxy.wire().await;
     wire.send("GET /zeros/60000 HTTP/1.1\r\nhost: test\r\n\r\n".repeat(1000)).await;
+    proxy.flies(2).await;
     proxy.flies(0).await;
     drop((frames, wire));
     proxy.still_forwards().await;
