@@ -18,7 +18,7 @@ kube-demo: ## the whole story on a real Kubernetes: start one, install, declare 
 
 kube-down: testbed-down ## remove what kube-demo left running
 
-test: deps fmt clippy unit chart e2e ## everything that CI runs
+test: deps fmt clippy unit loom chart e2e ## everything that CI runs
 
 deps: ## install what building and testing need (Debian packages, the pinned Rust toolchain)
 	@hack/deps testbed
@@ -67,7 +67,7 @@ bench-proxy: ## measure the proxy alone, beside nginx and Envoy (minutes)
 	@e2e/bench/proxy
 
 loom: ## every interleaving of two threads on the window's way in and out
-	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --locked -p wicketgate-engine --test loom --release
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --locked -p wicketgate-engine --test loom --profile loom
 
 soak: ## mixed traffic through the proxy for SOAK_SECONDS (600), while its policy changes: nothing is left behind
 	@hack/deps

@@ -1,6 +1,6 @@
 //! Admission under every interleaving of two threads.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test -p wicketgate-engine --test loom --release`
+//! `make loom`
 #![cfg(loom)]
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail it; clippy knows test functions only")]
 
