@@ -215,7 +215,10 @@ impl<B: HttpBody + Unpin> Held<B> {
 
 impl<B: HttpBody> Held<B> {
     pub(super) fn is_end_stream(&self) -> bool {
-        self.ahead.is_none() && self.body.is_end_stream()
+        match &self.ahead {
+            Some(ahead) => ahead.frame.is_none(),
+            None => self.body.is_end_stream(),
+        }
     }
 
     pub(super) fn body(&self) -> &B {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
 
 use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use prometheus::Registry;
 
 use super::*;
@@ -23,13 +24,17 @@ spec:
   algorithm: {type: Fixed}
 ";
 
-/// What an upstream has said so far, and not ended.
+/// What an upstream has said so far; an empty piece is the end.
 #[derive(Clone, Default)]
 struct Says(Arc<Mutex<VecDeque<&'static str>>>);
 
 impl Says {
     fn more(&self, piece: &'static str) {
         self.0.lock().unwrap().push_back(piece);
+    }
+
+    fn ends(&self) {
+        self.more("");
     }
 }
 
@@ -42,6 +47,7 @@ impl HttpBody for Says {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.0.lock().unwrap().pop_front() {
+            Some("") => Poll::Ready(None),
             Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece.into())))),
             None => Poll::Pending,
         }
@@ -68,11 +74,16 @@ struct Case {
 
 impl Case {
     fn begin() -> Self {
+        Self::of(POLICY, StatusCode::OK)
+    }
+
+    fn of(declared: &str, status: StatusCode) -> Self {
         let chains = Chains::new(&Registry::new(), Secrets::default()).unwrap();
-        let chain = chains.start(policy(POLICY).unwrap()).unwrap();
+        let chain = chains.start(policy(declared).unwrap()).unwrap();
         let gate = chain.gate();
         let mut flight = Flight::new(Arc::clone(gate), 0, true, None);
         flight.admitted(gate.windows[0].try_enter(None, crate::clock::tick()).ok());
+        flight.answered(status, &HeaderMap::new());
         let (says, course) = (Says::default(), Arc::new(Course::default()));
         let guarded = Guarded::new(Arc::clone(&course), says.clone(), flight, None, || ());
         Self { chain, says, course, guarded, woken: Arc::default() }
@@ -118,6 +129,20 @@ async fn what_was_looked_at_is_not_lost() {
         assert_eq!(case.takes(), Some(Ok(piece.into())), "whoever takes in time goes on");
     }
     assert_eq!((case.takes(), case.in_flight()), (None, 1));
+}
+
+#[tokio::test]
+async fn an_answer_whose_end_was_looked_at_is_read_whole() {
+    // That it was, the window tells: it falls for a failure, and not for what was given up.
+    let mut case = Case::of(&POLICY.replace("Fixed", "AIMD"), StatusCode::SERVICE_UNAVAILABLE);
+    let window = |case: &Case| case.chain.gate().windows[0].stats().window;
+    case.says.more("all");
+    assert_eq!(case.takes(), Some(Ok("all".into())));
+    case.says.ends();
+    assert!(!case.look(false) && HttpBody::is_end_stream(&case.guarded));
+    let before = window(&case);
+    drop(std::mem::replace(&mut case.guarded, Case::begin().guarded));
+    assert_eq!((case.in_flight(), window(&case) < before), (0, true));
 }
 
 #[tokio::test]
