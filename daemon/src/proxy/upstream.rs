@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crds::reference::ObjectName;
+use engine::Tick;
 use http::{HeaderValue, Request};
 use http_body::Body;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -68,7 +69,8 @@ pub struct Backend {
     waiting: AtomicUsize,
     pressure: Notify,
     pools: AtomicUsize,
-    said: Sparse,
+    /// What was said of failures, by their kind: one that goes on hides no other.
+    said: [Sparse; UpstreamError::KINDS.len()],
 }
 
 impl Backend {
@@ -102,7 +104,7 @@ impl Backend {
             waiting: AtomicUsize::new(0),
             pressure: Notify::new(),
             pools: AtomicUsize::new(0),
-            said: Sparse::default(),
+            said: Default::default(),
         })
     }
 
@@ -127,12 +129,17 @@ impl Backend {
     /// Says why a request of `policy` was not answered: each time to who debugs, and now and then to all.
     pub fn complain(&self, policy: &ObjectName, error: &UpstreamError) {
         let kind = error.kind();
-        match self.said.says(clock::tick()) {
+        match self.says(error, clock::tick()) {
             Some(unsaid) => {
                 tracing::warn!(%policy, kind, %error, unsaid, "the upstream did not answer a request");
             }
             None => tracing::debug!(%policy, kind, %error, "the upstream did not answer a request"),
         }
+    }
+
+    /// Whether to say it to all now, and how often its kind was not said since the last time.
+    fn says(&self, error: &UpstreamError, now: Tick) -> Option<u64> {
+        self.said.get(error.nth())?.says(now)
     }
 
     /// What may be spoken for a request.

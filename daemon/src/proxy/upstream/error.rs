@@ -103,6 +103,11 @@ impl UpstreamError {
         }
     }
 
+    /// Where its word stands in [`Self::KINDS`].
+    pub(super) fn nth(&self) -> usize {
+        Self::KINDS.iter().position(|kind| *kind == self.kind()).unwrap_or_default()
+    }
+
     /// All words that [`Self::kind`] has.
     pub const KINDS: [&'static str; 9] = [
         "connect",

@@ -32,6 +32,19 @@ fn get(path: &str) -> Request<Full<Bytes>> {
     Request::get(path).header("host", "client.example").body(Full::default()).unwrap()
 }
 
+#[test]
+fn a_failure_that_goes_on_hides_no_other_kind() {
+    let backend = Backend::new(&declared(), Endpoints::fixed(&[]), &Secrets::default());
+    let nobody = UpstreamError::NoEndpoints(String::new());
+    let endpoint = SocketAddr::from(([127, 0, 0, 1], 80));
+    let tls = UpstreamError::Tls { endpoint, fault: String::new() };
+    let says =
+        |error: &UpstreamError, second: u64| backend.says(error, Tick::from_micros(second * 1_000_000));
+    assert_eq!([0, 1, 2].map(|second| says(&nobody, second)), [Some(0), None, None]);
+    assert_eq!([2, 3].map(|second| says(&tls, second)), [Some(0), None]);
+    assert_eq!([says(&nobody, 11), says(&tls, 13)], [Some(2), Some(1)]);
+}
+
 /// Reads an answer to its end, then drops what it held.
 async fn read((response, lease): (Response<Incoming>, Lease)) -> String {
     let body = response.into_body().collect().await.unwrap().to_bytes();
