@@ -27,5 +27,5 @@ pub use http::serve_http;
 pub use report::report_routes;
 pub(crate) use seldom::Seldom;
 pub use services::Services;
-pub(crate) use threads::tune;
 pub use threads::{Arrived, Doors, Serve};
+pub(crate) use threads::{keep_little, tune};

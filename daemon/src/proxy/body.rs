@@ -5,6 +5,7 @@ mod course;
 mod guarded;
 mod request;
 
+use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -90,15 +91,18 @@ impl HttpBody for Body {
 #[derive(Debug)]
 pub struct Leased {
     incoming: Incoming,
+    /// How much of it is given at once, and what is left of what came at once.
+    piece: usize,
+    rest: Bytes,
     /// Given back when the body is over.
     _lease: Lease,
 }
 
 impl Leased {
-    /// Ties the two together.
+    /// Ties the two together, for pieces of at most so many bytes.
     #[must_use]
-    pub const fn new(incoming: Incoming, lease: Lease) -> Self {
-        Self { incoming, _lease: lease }
+    pub const fn new(incoming: Incoming, piece: NonZeroUsize, lease: Lease) -> Self {
+        Self { incoming, piece: piece.get(), rest: Bytes::new(), _lease: lease }
     }
 }
 
@@ -107,18 +111,29 @@ impl HttpBody for Leased {
     type Error = BodyError;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.incoming).poll_frame(cx).map_err(BodyError::Broken)
+        let this = self.get_mut();
+        if this.rest.is_empty() {
+            let polled = Pin::new(&mut this.incoming).poll_frame(cx).map_err(BodyError::Broken);
+            let Poll::Ready(Some(Ok(frame))) = polled else { return polled };
+            match frame.into_data() {
+                Ok(data) if data.len() > this.piece => this.rest = data,
+                Ok(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Err(frame) => return Poll::Ready(Some(Ok(frame))),
+            }
+        }
+        let next = this.rest.len().min(this.piece);
+        Poll::Ready(Some(Ok(Frame::data(this.rest.split_to(next)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.rest.is_empty() && self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        behind(self.rest.len() as u64, self.incoming.size_hint())
     }
 }
 

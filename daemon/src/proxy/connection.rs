@@ -23,7 +23,7 @@ use super::headers::Client;
 use super::pulse::Pulse;
 use super::service::{Door, Live};
 use super::tls::ServerTls;
-use crate::server::{Arrived, Seldom, Serve};
+use crate::server::{Arrived, Seldom, Serve, keep_little};
 
 /// The longest head of a request over HTTP/1.1, and how much of a body is read at once.
 const MAX_HEAD: usize = 64 << 10;
@@ -31,9 +31,10 @@ const MAX_HEAD: usize = 64 << 10;
 const MAX_HEADERS: usize = 128;
 /// Streams of one HTTP/2 connection.
 const MAX_STREAMS: u32 = 256;
-/// What a client may send ahead on a stream, and on a connection: what we hold for it at most.
+/// What a client may send ahead on a stream, and on a connection: what we hold for it at most. A few streams
+/// that nobody reads must not take all of it, or the others would seem to stop sending.
 const STREAM_WINDOW: u32 = 256 << 10;
-const CONNECTION_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 16 * STREAM_WINDOW;
 /// What we hold of an answer that a client does not read.
 const MAX_SEND: usize = 256 << 10;
 /// How long a handshake of TLS may take, and how long a connection may be silent at its start.
@@ -64,6 +65,7 @@ impl Listener {
 
     async fn run(self: Arc<Self>, arrived: Arrived) {
         let Arrived { stream, from, thread, drain } = arrived;
+        keep_little(&stream);
         let live = self.live.load();
         let gauge = live.gate.metrics.ours.as_ref().map(|ours| Open::new(&ours.connections));
         let idle = live.gate.policy.timeouts.idle;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use engine::aimd::Closed;
 use engine::block::Blocked;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 
 use super::body::Body;
 use super::limits::LimitReply;
@@ -252,10 +252,13 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Whether a request's body is one of gRPC's or its relatives', which may rightly pause for long.
+/// Whether a request's body is a stream of gRPC's or Connect's, which may rightly pause for long. Both need
+/// HTTP/2 for that, and gRPC-Web sends one message.
 #[must_use]
-pub fn may_be_silent(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+pub fn may_be_silent(version: Version, headers: &HeaderMap) -> bool {
+    let is_connect =
+        |kind: &HeaderValue| matches!(kind.as_bytes().strip_prefix(b"application/connect+"), Some([_, ..]));
+    version == Version::HTTP_2 && (is_grpc(headers) || headers.get(CONTENT_TYPE).is_some_and(is_connect))
 }
 
 #[cfg(test)]
@@ -300,15 +303,22 @@ mod tests {
 
     #[test]
     fn grpc_is_known_by_its_content_type() {
-        for (kind, grpc) in [
-            ("application/grpc", true),
-            ("application/grpc+proto", true),
-            ("application/grpc;x", true),
-            ("application/grpc-web", false),
-            ("text/plain", false),
+        for (kind, grpc, silent) in [
+            ("application/grpc", true, true),
+            ("application/grpc+proto", true, true),
+            ("application/grpc;x", true, true),
+            ("application/grpc-web", false, false),
+            ("application/grpc-web+proto", false, false),
+            ("application/grpcx", false, false),
+            ("application/connect+json", false, true),
+            ("application/connect+", false, false),
+            ("application/connect", false, false),
+            ("text/plain", false, false),
         ] {
             let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
-            assert_eq!(is_grpc(&headers), grpc, "{kind}");
+            let may_be_silent = |version| may_be_silent(version, &headers);
+            assert_eq!((is_grpc(&headers), may_be_silent(Version::HTTP_2)), (grpc, silent), "{kind}");
+            assert!(!may_be_silent(Version::HTTP_11), "{kind}");
         }
         assert!(!is_grpc(&HeaderMap::new()));
     }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error as _;
+use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -24,6 +25,11 @@ use super::refusal::{Fault, is_grpc, may_be_silent};
 use super::route::{Action, Fixed};
 use super::upstream::{Lease, Pool, UpstreamError};
 use super::{bypass, tunnel};
+
+/// How much of an answer goes to an HTTP/2 stream at once. That more is asked for is all that tells of its
+/// client, and hyper asks once nearly all of a piece has gone out: a piece must be small, or who reads slowly
+/// would seem not to read.
+const PIECE: NonZeroUsize = NonZeroUsize::new(16 << 10).unwrap();
 
 /// What a policy's requests meet; replaced whole when it changes.
 #[derive(Debug)]
@@ -150,7 +156,8 @@ impl Door {
         {
             return Err(Failed::Body(BodyError::TooLarge(max)));
         }
-        let impatient = !http_body::Body::is_end_stream(&incoming) && !may_be_silent(&parts.headers);
+        let impatient =
+            !http_body::Body::is_end_stream(&incoming) && !may_be_silent(parts.version, &parts.headers);
         let (bypasses, mut body) = match action {
             Action::Protect(_) => bypass::look(policy, parts, incoming).await.map_err(Failed::Body)?,
             _ => (false, RequestBody::new(incoming, policy.max_body)),
@@ -212,7 +219,8 @@ impl Door {
                 pulse.cut();
             }
         };
-        let body = Guarded::new(course, Leased::new(incoming, lease), flight, deadline, overdue);
+        let piece = if multiplexed { PIECE } else { NonZeroUsize::MAX };
+        let body = Guarded::new(course, Leased::new(incoming, piece, lease), flight, deadline, overdue);
         Response::from_parts(parts, Body::Upstream(body))
     }
 

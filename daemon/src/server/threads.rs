@@ -22,6 +22,9 @@ use tokio_util::task::TaskTracker;
 
 /// How long accepting rests after the system has refused, as when it is out of descriptors.
 const REST: Duration = Duration::from_millis(50);
+/// What a socket keeps that it has not sent, where it is to keep little: enough for a network to be busy.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 64 << 10;
 
 /// What serves the connections of a listener.
 pub trait Serve: Send + Sync + 'static {
@@ -169,6 +172,19 @@ pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
         .with_retries(4);
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
+
+/// Has the system keep little that it has not sent, so that a socket which takes more tells of a client that
+/// reads. Left alone it keeps megabytes, and takes more only once a third of them is gone: minutes, for a slow
+/// one. A system that cannot do it serves all the same.
+#[cfg(target_os = "linux")]
+pub(crate) fn keep_little(stream: &TcpStream) {
+    if let Err(error) = SockRef::from(stream).set_tcp_notsent_lowat(UNSENT) {
+        tracing::debug!(%error, "the system keeps as much of an answer as it likes");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) const fn keep_little(_: &TcpStream) {}
 
 async fn run(mut arrivals: mpsc::UnboundedReceiver<Arrival>, thread: usize, cut: CancellationToken) {
     let connections = TaskTracker::new();

@@ -1,13 +1,18 @@
-//! Clients that stop in the middle of a request: nobody holds a place in the window without end.
+//! Clients that stop in the middle of a request: nobody holds a place in the window without end. Those that
+//! are merely slow are waited for.
 
-use e2e::bodies::{count, pieces, read};
-use e2e::clock::await_condition;
+use std::time::Duration;
+
+use e2e::bodies::{count, pieces, read, zeros};
+use e2e::clock::{PATIENCE, await_condition};
 use e2e::frames::{Frame, Frames, flag, headers, kind, request};
 use e2e::speak::Speaker;
 use e2e::upstream::Upstream;
 use e2e::wire::Wire;
 use http::Request;
 use http_body_util::BodyExt as _;
+use tokio::io::AsyncReadExt as _;
+use tokio::time::timeout;
 
 use super::harness::{CLOSED, Proxy, get};
 
@@ -54,6 +59,84 @@ async fn who_leaves_no_room_for_an_answer_holds_no_place_for_long() {
     proxy.flies(2).await;
     proxy.flies(0).await;
     drop((frames, wire));
+    proxy.still_forwards().await;
+}
+
+/// Slow clients take something so often, in a fraction of the time that they may be still.
+const SLOWLY: Duration = Duration::from_millis(100);
+
+#[tokio::test]
+async fn who_reads_slowly_over_http_1_is_not_cut() {
+    let upstream = Upstream::start().await;
+    let mut proxy = Proxy::before(upstream.at(), &["timeouts: {idle: 1s}"]).await;
+    let mut wire = proxy.wire().await;
+    wire.send("GET /zeros/6000000 HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").await;
+    assert_eq!(wire.head().await.unwrap().status(), 200);
+    // 200 KB a second: what the system keeps by itself would last for longer than a client may be still.
+    let (mut pace, mut piece) = (tokio::time::interval(SLOWLY), vec![0; 20_000]);
+    for _ in 0..40 {
+        pace.tick().await;
+        wire.stream().read_exact(&mut piece).await.unwrap();
+    }
+    let rest = wire.rest().await.unwrap();
+    assert!(
+        rest.len() > 5_000_000 && rest.ends_with(b"\r\n0\r\n\r\n"),
+        "it is cut {} bytes later",
+        rest.len()
+    );
+    drop(wire);
+    proxy.still_forwards().await;
+}
+
+#[tokio::test]
+async fn who_reads_slowly_over_http_2_is_not_cut() {
+    let upstream = Upstream::start().await;
+    let mut proxy = Proxy::before(upstream.at(), &["timeouts: {idle: 1s}"]).await;
+    let mut frames = Frames::to(proxy.at, &[]).await;
+    let whole = flag::END_HEADERS | flag::END_STREAM;
+    frames.send(&[Frame::new(kind::HEADERS, whole, 1, headers(&request("GET", "/zeros/1000000")))]).await;
+    assert!(frames.next_of(&[kind::HEADERS], 1).await.is_some());
+    let mut pace = tokio::time::interval(SLOWLY);
+    let (mut left, mut slow) = (1_000_000, 40);
+    while left > 0 {
+        let frame = frames.next_of(&[kind::DATA, kind::RST_STREAM], 1).await.unwrap();
+        assert_eq!(frame.kind, kind::DATA, "it is cut {left} bytes before its end");
+        left -= frame.payload.len();
+        if slow > 0 {
+            slow -= 1;
+            pace.tick().await;
+        }
+        let taken = u32::try_from(frame.payload.len()).unwrap().to_be_bytes();
+        let room = [0, 1].map(|stream| Frame::new(kind::WINDOW_UPDATE, flag::NONE, stream, taken));
+        assert!(left == 0 || frames.send(&room).await);
+    }
+    drop(frames);
+    proxy.still_forwards().await;
+}
+
+#[tokio::test]
+async fn uploads_that_the_upstream_does_not_read_leave_room_for_others() {
+    let upstream = Upstream::start().await;
+    let mut proxy = Proxy::before(upstream.at(), &[IDLE]).await;
+    let mut two = Speaker::two(proxy.at).await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let mut beside = two.beside();
+        held.push(tokio::spawn(async move {
+            let upload = Request::post("/hold").body(zeros(1 << 30)).unwrap();
+            beside.send(upload).await.is_ok()
+        }));
+    }
+    proxy.flies(4).await;
+    // All that takes bytes ahead is full by then.
+    time_passes(&proxy).await;
+    let fifth = two.send(Request::post("/count").body(zeros(1_000)).unwrap()).await.unwrap();
+    assert_eq!(fifth.status(), 200);
+    assert_eq!(read(fifth.into_body()).await.unwrap().0, "1000");
+    for upload in held {
+        upload.abort();
+    }
+    drop(two);
     proxy.still_forwards().await;
 }
 
@@ -187,6 +270,30 @@ async fn who_may_be_silent_is_waited_for() {
     for answer in [calling.await.unwrap().unwrap(), echo] {
         assert_eq!(read(answer.into_body()).await.unwrap().0, "at last");
     }
+    drop(two);
+    proxy.still_forwards().await;
+}
+
+#[tokio::test]
+async fn only_streams_of_rpc_may_be_silent() {
+    let upstream = Upstream::start().await;
+    let mut proxy = Proxy::before(upstream.at(), &[IDLE]).await;
+    let mut two = Speaker::two(proxy.at).await;
+    for kind in
+        ["application/grpc-web", "application/grpc-web+proto", "application/connect", "application/grpcx"]
+    {
+        let (_sender, body) = pieces();
+        let silent = Request::post("/count").header("content-type", kind).body(body).unwrap();
+        let answer = timeout(PATIENCE, two.send(silent)).await.expect("an answer in time");
+        assert_eq!(answer.unwrap().status(), 408, "{kind}");
+    }
+    // Nobody speaks gRPC over HTTP/1.1.
+    let mut wire = proxy.wire().await;
+    wire.send(
+        "POST /count HTTP/1.1\r\nhost: test\r\ncontent-type: application/grpc\r\ncontent-length: 5\r\n\r\n",
+    )
+    .await;
+    assert_eq!(wire.answer("POST").await.unwrap().head.get("grpc-status"), Some("4"));
     drop(two);
     proxy.still_forwards().await;
 }
