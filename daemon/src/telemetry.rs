@@ -23,6 +23,11 @@ pub use self::sparse::Sparse;
 
 /// The beginning of every target of ours: `wicketgated`, `wicketgate_daemon`, `wicketgate_engine`.
 const OURS: &str = "wicketgate";
+/// Here the client of the API server shows whole answers that it cannot read, and there are Secrets among
+/// what it reads.
+const ANSWERS: &str = "kube_client::client";
+/// What lies below that speaks of no answer.
+const BELOW_ANSWERS: &str = "kube_client::client::";
 
 /// How much is logged; each level holds those before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,7 +158,8 @@ impl Telemetry {
 }
 
 /// Our own targets at the level asked for, the libraries below us one step quieter and never above
-/// warn until debug is asked for: HTTP/2 frames drown everything else.
+/// warn until debug is asked for: HTTP/2 frames drown everything else. Answers of the API server are not shown
+/// at any level.
 fn targets(level: Level) -> Targets {
     let libraries = match level {
         Level::Error => LevelFilter::ERROR,
@@ -165,6 +171,8 @@ fn targets(level: Level) -> Targets {
     let watcher = if level >= Level::Debug { libraries } else { LevelFilter::ERROR };
     Targets::new()
         .with_default(libraries)
+        .with_target(ANSWERS, LevelFilter::OFF)
+        .with_target(BELOW_ANSWERS, libraries)
         .with_target("kube_runtime::watcher", watcher)
         .with_target(OURS, LevelFilter::from(level))
 }
@@ -221,6 +229,18 @@ mod tests {
         let said: Vec<_> = messages.iter().map(|line| line["message"].as_str().unwrap_or("")).collect();
         assert_eq!(said, ["two", "four"]);
         assert_eq!(messages[0]["peer"], "a:1");
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_read_is_not_shown_at_any_level() {
+        for level in [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace] {
+            let targets = targets(level);
+            for told in [tracing::Level::ERROR, tracing::Level::WARN, tracing::Level::TRACE] {
+                assert!(!targets.would_enable("kube_client::client", &told), "{level:?} {told}");
+            }
+            let roots = targets.would_enable("kube_client::client::tls", &tracing::Level::WARN);
+            assert_eq!(roots, level > Level::Error, "{level:?}");
+        }
     }
 
     #[test]

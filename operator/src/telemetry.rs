@@ -19,6 +19,10 @@ use tracing_subscriber::{
 const OURS: &str = "wicketgate";
 /// The client says each request that fails at error, and so do we, with what it means.
 const CLIENT: &str = "kube_client::client::builder";
+/// Here it shows whole answers that it cannot read, and there are Secrets among what it reads.
+const ANSWERS: &str = "kube_client::client";
+/// What lies below that speaks of no answer.
+const BELOW_ANSWERS: &str = "kube_client::client::";
 
 /// How much is logged; each level holds those before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -79,7 +83,7 @@ pub fn start(level: Level, format: Format) -> Result<(), TryInitError> {
 }
 
 /// Our own targets at the level asked for; libraries at warn, and one step quieter than ours from
-/// debug on.
+/// debug on. Answers of the API server are not shown at any level.
 fn targets(level: Level) -> Targets {
     let (libraries, client) = match level {
         Level::Error => (LevelFilter::ERROR, LevelFilter::OFF),
@@ -89,6 +93,8 @@ fn targets(level: Level) -> Targets {
     };
     Targets::new()
         .with_default(libraries)
+        .with_target(ANSWERS, LevelFilter::OFF)
+        .with_target(BELOW_ANSWERS, libraries)
         .with_target(CLIENT, client)
         .with_target(OURS, LevelFilter::from(level))
 }
@@ -136,6 +142,8 @@ mod tests {
             tracing::error!(target: "kube_client::client::builder", "three");
             tracing::warn!(target: "kube_runtime::watcher", "four");
             tracing::info!(target: "hyper_util::client", "five");
+            tracing::warn!(target: "kube_client::client", "{{\"data\": \"hunter2\"}}, invalid type");
+            tracing::warn!(target: "kube_client::client::tls", "stale roots");
         });
         let bytes = sink.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -147,9 +155,18 @@ mod tests {
         let lines: Vec<serde_json::Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let said: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
-        assert_eq!(said, ["one", "four"]);
+        assert_eq!(said, ["one", "four", "stale roots"]);
         assert_eq!(lines[0]["holder"], "operator-1");
         assert_eq!(lines[0]["level"], "INFO");
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_read_is_not_shown_at_any_level() {
+        for level in [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace] {
+            let text = logged(level, Format::Json);
+            assert!(!text.contains("hunter2"), "{level}: {text}");
+            assert_eq!(text.contains("stale roots"), level > Level::Error, "{level}: {text}");
+        }
     }
 
     #[test]
