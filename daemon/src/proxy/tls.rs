@@ -61,20 +61,25 @@ pub enum Standing {
     Unusable(TlsError),
 }
 
-/// Something made of secrets, made anew when they change.
+/// Something made of secrets, made anew when those that it is made of change.
 struct Made<T> {
     secrets: Secrets,
+    /// What it is made of.
+    keys: Box<[SecretKey]>,
     last: Mutex<Option<Last<T>>>,
     /// The last one that could be made.
     good: ArcSwapOption<T>,
 }
 
 /// What was made last, and of what.
-type Last<T> = (Arc<Values>, Result<Arc<T>, TlsError>);
+struct Last<T> {
+    values: Arc<Values>,
+    made: Result<Arc<T>, TlsError>,
+}
 
 impl<T> Made<T> {
-    const fn of(secrets: Secrets) -> Self {
-        Self { secrets, last: Mutex::new(None), good: ArcSwapOption::const_empty() }
+    const fn of(keys: Box<[SecretKey]>, secrets: Secrets) -> Self {
+        Self { secrets, keys, last: Mutex::new(None), good: ArcSwapOption::const_empty() }
     }
 
     /// What can be made of the secrets as they are; while that is nothing, the last that could.
@@ -90,25 +95,41 @@ impl<T> Made<T> {
         }
     }
 
-    /// What was made last while the secrets are as they were; else what `make` makes of them.
+    /// What was made last while its own secrets are as they were; else what `make` makes of them.
     fn get(&self, make: impl FnOnce(&Values) -> Result<T, TlsError>) -> Result<Arc<T>, TlsError> {
         let now = self.secrets.now();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((values, made)) = &*last
-            && Arc::ptr_eq(values, &now)
+        if let Some(last) = &mut *last
+            && self.same(&last.values, &now)
         {
-            return made.clone();
+            // Those before are not kept for the sake of others that have changed.
+            last.values = now;
+            return last.made.clone();
         }
         let made = make(&now).map(Arc::new);
         match &made {
             Ok(made) => self.good.store(Some(Arc::clone(made))),
-            Err(error) if self.good.load().is_some() => {
+            Err(error)
+                if self.good.load().is_some() && !last.as_ref().is_some_and(|last| last.says(error)) =>
+            {
                 tracing::error!(%error, "a Secret has changed and cannot be used: TLS goes on as it was");
             }
             Err(_) => {}
         }
-        *last = Some((now, made.clone()));
+        *last = Some(Last { values: now, made: made.clone() });
         made
+    }
+
+    /// Whether what it is made of is the same in both.
+    fn same(&self, before: &Arc<Values>, now: &Arc<Values>) -> bool {
+        Arc::ptr_eq(before, now) || self.keys.iter().all(|key| before.get(key) == now.get(key))
+    }
+}
+
+impl<T> Last<T> {
+    /// Whether it could not be made for this reason.
+    fn says(&self, error: &TlsError) -> bool {
+        self.made.as_ref().is_err_and(|known| known == error)
     }
 }
 

@@ -77,10 +77,26 @@ impl Backend {
     /// What `upstream` declares, answered by `endpoints`; where it has a Secret, that is among `secrets`.
     #[must_use]
     pub fn new(upstream: &Upstream, endpoints: Endpoints, secrets: &Secrets) -> Arc<Self> {
+        Self::after(None, upstream, endpoints, secrets)
+    }
+
+    /// The same, where there was one `before`: whom that trusted last is still trusted where the same is
+    /// declared, whatever the Secret holds now.
+    #[must_use]
+    pub fn after(
+        before: Option<&Self>,
+        upstream: &Upstream,
+        endpoints: Endpoints,
+        secrets: &Secrets,
+    ) -> Arc<Self> {
         let (host, base_path, tls) = match &upstream.target {
             Target::Url { tls, host, port, base_path } => {
                 let usual = if tls.is_some() { 443 } else { 80 };
-                let tls = tls.as_ref().map(|tls| ClientTls::new(tls, host, secrets.clone()));
+                let known = before.and_then(|before| before.tls.as_ref());
+                let tls = tls.as_ref().map(|tls| match known.filter(|known| known.is(tls, host)) {
+                    Some(known) => known.clone(),
+                    None => ClientTls::new(tls, host, secrets.clone()),
+                });
                 (authority(host, *port, usual), base_path.clone(), tls)
             }
             Target::Service { service, port } => {

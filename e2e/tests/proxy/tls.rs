@@ -239,3 +239,47 @@ async fn an_upstream_is_spoken_to_over_tls() {
     assert_eq!(proxy.get("/", &[]).await.body, b"hello");
     proxy.is_at_rest().await;
 }
+
+#[tokio::test]
+async fn what_is_edited_beside_a_certificate_does_not_lose_the_last_good_one() {
+    let (secrets, authority) = (TempDir::new().unwrap(), authority());
+    let (at, next) = (ports::lasting(), ports::lasting());
+    put_listener(secrets.path(), &authority);
+    let (certificate, key) = signed_by(&authority);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let upstream = Upstream::start_tls(config).await;
+    put(secrets.path(), "ca", &[("ca.crt", &authority.pem())]);
+    let url = format!("https://localhost:{}", upstream.at().port());
+    let url = format!("upstream: {{url: \"{url}\", tls: {{caSecretRef: {{name: ca, key: ca.crt}}}}}}");
+    let declared = |at, timeouts: &str| tls_policy(at, upstream.at(), &[&url, timeouts]);
+    let mut proxy = Proxy::launched(at, &[&declared(at, "timeouts: {idle: 60s}")], |launch| {
+        launch.arg("--secrets").arg(secrets.path())
+    })
+    .await;
+    put(secrets.path(), "listener", &[("tls.crt", "nonsense")]);
+    put(secrets.path(), "ca", &[("ca.crt", "nonsense")]);
+    await_condition("both are reported", async || {
+        let report = proxy.report().await;
+        report["outdated"]
+            .as_str()
+            .is_some_and(|why| why.contains("spec.listener.tls") && why.contains("spec.upstream.tls"))
+    })
+    .await;
+    // Another port, and another upstream by its timeouts alone.
+    proxy.change(&[&declared(next, "timeouts: {idle: 61s}")]);
+    await_condition("the other port is open", async || connect(next, &authority, b"http/1.1").await.is_ok())
+        .await;
+    let client = connect(next, &authority, b"http/1.1").await.unwrap();
+    let mut client = Speaker::one_over(client, next).await;
+    let answer = client.send(get("/")).await.unwrap();
+    assert_eq!(answer.status(), 200, "whom it trusted it still trusts");
+    assert_eq!(read(answer.into_body()).await.unwrap().0, "hello");
+    let report = proxy.report().await;
+    assert!(report.get("problem").is_none() && report.get("outdated").is_some(), "{report}");
+    drop(client);
+    proxy.is_at_rest().await;
+}

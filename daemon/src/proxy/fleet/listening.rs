@@ -27,6 +27,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Listening {
     pub(super) plan: Listener,
+    /// What its connections are accepted with.
+    tls: Option<ServerTls>,
     closed: CancellationToken,
     state: Arc<Mutex<State>>,
     /// What holds the port, or tries to.
@@ -37,28 +39,34 @@ pub(super) struct Listening {
 struct State {
     at: Option<SocketAddr>,
     problem: Option<String>,
-    /// What its connections are accepted with.
-    tls: Option<ServerTls>,
 }
 
 impl Listening {
-    /// Opens a listener, at once where that works.
+    /// Opens a listener, at once where that works. What was accepted with before, `known`, goes on where the
+    /// same is declared: it may be good while the Secret is not.
     pub(super) async fn start(
         plan: &Listener,
+        known: Option<ServerTls>,
         live: &Arc<ArcSwap<Live>>,
         surroundings: &Surroundings,
     ) -> Self {
         let closed = surroundings.drain.child_token();
         let state = Arc::new(Mutex::new(State::default()));
         let holding = TaskTracker::new();
+        let tls = plan.tls.as_ref().map(|tls| {
+            let known = known.filter(|known| known.is(tls));
+            known.unwrap_or_else(|| ServerTls::new(tls, surroundings.secrets.clone()))
+        });
         let listening = Self {
             plan: plan.clone(),
+            tls: tls.clone(),
             closed: closed.clone(),
             state: Arc::clone(&state),
             holding: holding.clone(),
         };
         let attempt = Attempt {
             plan: plan.clone(),
+            tls,
             live: Arc::clone(live),
             surroundings: surroundings.clone(),
             closed,
@@ -74,11 +82,13 @@ impl Listening {
         listening
     }
 
-    /// Accepts no more; who is connected is asked to leave when answered. Returns when the port is free.
-    pub(super) async fn close(self) {
+    /// Accepts no more; who is connected is asked to leave when answered. Returns when the port is free,
+    /// with what was accepted with.
+    pub(super) async fn close(self) -> Option<ServerTls> {
         self.closed.cancel();
         self.holding.close();
         self.holding.wait().await;
+        self.tls
     }
 
     pub(super) fn problem(&self) -> Option<String> {
@@ -87,8 +97,7 @@ impl Listening {
 
     /// Why it goes on with the certificate that it had, if it does.
     pub(super) fn outdated(&self) -> Option<String> {
-        let tls = self.state.lock().unwrap_or_else(PoisonError::into_inner).tls.clone();
-        match tls?.standing() {
+        match self.tls.as_ref()?.standing() {
             Standing::Outdated(error) => Some(format!("spec.listener.tls: {error}")),
             Standing::Current | Standing::Unusable(_) => None,
         }
@@ -102,6 +111,7 @@ impl Listening {
 /// What it takes to open one.
 struct Attempt {
     plan: Listener,
+    tls: Option<ServerTls>,
     live: Arc<ArcSwap<Live>>,
     surroundings: Surroundings,
     closed: CancellationToken,
@@ -110,17 +120,10 @@ struct Attempt {
 }
 
 impl Attempt {
-    async fn open(&self) -> Option<(Open, Option<ServerTls>)> {
-        let tls = match &self.plan.tls {
-            None => None,
-            Some(tls) => {
-                let tls = ServerTls::new(tls, self.surroundings.secrets.clone());
-                if let Err(error) = tls.check() {
-                    return self.failed(format!("spec.listener.tls: {error}"));
-                }
-                Some(tls)
-            }
-        };
+    async fn open(&self) -> Option<Open> {
+        if let Some(Err(error)) = self.tls.as_ref().map(ServerTls::config) {
+            return self.failed(format!("spec.listener.tls: {error}"));
+        }
         let host = self.plan.host.as_deref().unwrap_or(&self.surroundings.host);
         let (what, setting) = match self.live.load().gate.policy.voice {
             Voice::Declared => ("a policy's traffic", "spec.listener.port"),
@@ -128,7 +131,7 @@ impl Attempt {
         };
         let opened: Result<Open, BindError> = open(&Address::new(host, self.plan.port), what, setting).await;
         match opened {
-            Ok(open) => Some((open, tls)),
+            Ok(open) => Some(open),
             Err(error) => self.failed(error.to_string()),
         }
     }
@@ -158,11 +161,11 @@ impl Attempt {
         }
     }
 
-    fn accept(self, (open, tls): (Open, Option<ServerTls>)) {
-        let Self { live, surroundings, closed, state, holding, .. } = self;
+    fn accept(self, open: Open) {
+        let Self { tls, live, surroundings, closed, state, holding, .. } = self;
         {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            *state = State { at: Some(open.at), problem: None, tls: tls.clone() };
+            *state = State { at: Some(open.at), problem: None };
         }
         tracing::info!(policy = %live.load().gate.policy.source, at = %open.at, "a policy is served");
         if let Some(node) = &surroundings.node {

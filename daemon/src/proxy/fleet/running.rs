@@ -13,7 +13,7 @@ use crate::proxy::gate::Gate;
 use crate::proxy::policy::{Policy, Upstream, WindowPlan};
 use crate::proxy::route::Action;
 use crate::proxy::service::Live;
-use crate::proxy::tls::Standing;
+use crate::proxy::tls::{ServerTls, Standing};
 use crate::proxy::upstream::{Backend, Endpoints, Following, Pool};
 
 /// A policy in force.
@@ -23,6 +23,8 @@ pub(super) struct Running {
     owners: Vec<Option<Arc<str>>>,
     upstream: Reached,
     listening: Option<Listening>,
+    /// What was accepted with before the listener was closed, until another is open.
+    certificate: Option<ServerTls>,
 }
 
 /// An upstream, and what keeps its endpoints up to date.
@@ -33,9 +35,11 @@ struct Reached {
 }
 
 impl Reached {
-    fn start(plan: &Upstream, surroundings: &Surroundings) -> Self {
+    /// `before` is the one in whose place it comes.
+    fn start(plan: &Upstream, before: Option<&Self>, surroundings: &Surroundings) -> Self {
         let (endpoints, following) = Endpoints::follow(&plan.target, &surroundings.resolve);
-        let backend = Backend::new(plan, endpoints, &surroundings.secrets);
+        let before = before.map(|before| &*before.backend);
+        let backend = Backend::after(before, plan, endpoints, &surroundings.secrets);
         // What is good now is kept from now on, and not only once the first request has asked for it.
         let _ = backend.tls_standing();
         Self { plan: plan.clone(), backend, _following: following }
@@ -51,11 +55,11 @@ impl Running {
     pub(super) fn start(policy: Policy, part: Part, surroundings: &Surroundings) -> Self {
         let owners = owners(&policy);
         let windows = policy.windows.iter().map(|plan| new_window(plan, part)).collect();
-        let upstream = Reached::start(&policy.upstream, surroundings);
+        let upstream = Reached::start(&policy.upstream, None, surroundings);
         let pools = upstream.pools(surroundings);
         let gate = Arc::new(gate(policy, windows, surroundings));
         let live = Arc::new(ArcSwap::from_pointee(Live { gate, pools }));
-        Self { live, owners, upstream, listening: None }
+        Self { live, owners, upstream, listening: None, certificate: None }
     }
 
     /// Goes over to what is declared now: windows move, and the upstream's connections stay unless it is
@@ -77,7 +81,7 @@ impl Running {
         forget_routes(&before.gate.policy, &policy, surroundings);
         let same_upstream = self.upstream.plan == policy.upstream;
         if !same_upstream {
-            self.upstream = Reached::start(&policy.upstream, surroundings);
+            self.upstream = Reached::start(&policy.upstream, Some(&self.upstream), surroundings);
         }
         let pools = if same_upstream { before.pools.clone() } else { self.upstream.pools(surroundings) };
         let gate = Arc::new(gate(policy, windows, surroundings));
@@ -92,7 +96,7 @@ impl Running {
         if self.listening.as_ref().is_some_and(|listening| listening.plan != wanted)
             && let Some(listening) = self.listening.take()
         {
-            listening.close().await;
+            self.certificate = listening.close().await;
         }
     }
 
@@ -100,7 +104,8 @@ impl Running {
     pub(super) async fn listen(&mut self, surroundings: &Surroundings) {
         if self.listening.is_none() {
             let plan = self.policy().listener.clone();
-            self.listening = Some(Listening::start(&plan, &self.live, surroundings).await);
+            let known = self.certificate.take();
+            self.listening = Some(Listening::start(&plan, known, &self.live, surroundings).await);
         }
     }
 

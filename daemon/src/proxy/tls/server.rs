@@ -29,7 +29,15 @@ impl ServerTls {
     /// As declared.
     #[must_use]
     pub fn new(declared: &ListenerTls, secrets: Secrets) -> Self {
-        Self(Arc::new(Inner { declared: declared.clone(), made: Made::of(secrets) }))
+        let ListenerTls { certificate, key } = declared.clone();
+        let made = Made::of([certificate, key].into(), secrets);
+        Self(Arc::new(Inner { declared: declared.clone(), made }))
+    }
+
+    /// Whether it is what would be made of this. Then it can go on, with what it remembers.
+    #[must_use]
+    pub fn is(&self, declared: &ListenerTls) -> bool {
+        self.0.declared == *declared
     }
 
     /// What the next connection is to be accepted with: the certificate as it is now, and while that
@@ -39,14 +47,6 @@ impl ServerTls {
     /// Where there has been none yet that could be used.
     pub fn config(&self) -> Result<Arc<ServerConfig>, TlsError> {
         self.0.made.usable(|values| self.0.make(values))
-    }
-
-    /// The certificate as it is now.
-    ///
-    /// # Errors
-    /// Where it cannot be used.
-    pub fn check(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        self.0.made.get(|values| self.0.make(values))
     }
 
     /// How the certificate in use stands to the one in the Secret.

@@ -65,13 +65,14 @@ async fn serve(tls: Arc<ServerTls>) -> (SocketAddr, JoinSet<()>) {
     (address, tasks)
 }
 
-fn pool(
+fn backend(
     protocol: Protocol,
     host: &str,
     ca: bool,
     address: SocketAddr,
     secrets: &Secrets,
-) -> Pool<Full<Bytes>> {
+    before: Option<&Backend>,
+) -> Arc<Backend> {
     let tls = Some(UpstreamTls { ca: ca.then(|| key("ca", "ca.crt")) });
     let upstream = Upstream {
         target: Target::Url { tls, host: host.into(), port: 443, base_path: String::new() },
@@ -81,7 +82,17 @@ fn pool(
         connect_timeout: Some(Duration::from_secs(5)),
         idle_timeout: None,
     };
-    Pool::new(&Backend::new(&upstream, Endpoints::fixed(&[address]), secrets))
+    Backend::after(before, &upstream, Endpoints::fixed(&[address]), secrets)
+}
+
+fn pool(
+    protocol: Protocol,
+    host: &str,
+    ca: bool,
+    address: SocketAddr,
+    secrets: &Secrets,
+) -> Pool<Full<Bytes>> {
+    Pool::new(&backend(protocol, host, ca, address, secrets, None))
 }
 
 async fn ask(pool: &Pool<Full<Bytes>>) -> Result<String, String> {
@@ -141,7 +152,7 @@ async fn a_listeners_certificate_is_exchanged_while_it_serves() {
     assert!(ask(&pool(Protocol::Auto, "shop.example", true, address, &secrets)).await.is_ok());
     // Nonsense leaves the last good one in force.
     secrets.set(Values::from_iter([(key("listener", "tls.crt"), b"nonsense".to_vec())]));
-    assert!(server.check().is_err() && server.config().is_ok());
+    assert!(server.config().is_ok());
     let Standing::Outdated(error) = server.standing() else { panic!("{:?}", server.standing()) };
     assert!(error.to_string().contains("shop/listener holds no certificate"), "{error}");
     secrets.set(values(&authority()));
@@ -172,6 +183,76 @@ async fn whom_an_upstream_is_trusted_for_is_kept_while_the_secret_holds_nonsense
     );
     let unnamed = ClientTls::new(&UpstreamTls { ca: None }, "no name", Secrets::default());
     assert!(matches!(unnamed.standing(), Standing::Unusable(TlsError::Name(_))));
+}
+
+#[tokio::test]
+async fn whom_an_upstream_is_trusted_for_outlives_another_declaration_of_it() {
+    let (secrets, trusting) = (Secrets::default(), Secrets::default());
+    let issuer = authority();
+    secrets.set(values(&issuer));
+    trusting.set(values(&issuer));
+    let (address, _server) = serve(Arc::new(ServerTls::new(&listener(), secrets))).await;
+    let before = backend(Protocol::Auto, "shop.example", true, address, &trusting, None);
+    assert_eq!(before.tls_standing(), Some(Standing::Current));
+    trusting.set(Values::default());
+    let next = |host, ca| backend(Protocol::Http1, host, ca, address, &trusting, Some(&before));
+    let same = next("shop.example", true);
+    assert!(matches!(same.tls_standing(), Some(Standing::Outdated(_))));
+    assert_eq!(ask(&Pool::new(&same)).await.as_deref(), Ok("HTTP/1.1 /a"));
+    // Another name, and another to trust, are no edits beside it.
+    assert!(matches!(next("other.example", true).tls_standing(), Some(Standing::Unusable(_))));
+    assert!(!matches!(next("shop.example", false).tls_standing(), Some(Standing::Outdated(_))));
+}
+
+/// Gathers what is logged.
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().map_err(|_| std::io::ErrorKind::Other)?.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn nothing_is_made_or_said_anew_because_others_secrets_change() {
+    let (secrets, issuer, sink) = (Secrets::default(), authority(), Sink::default());
+    let own = values(&issuer);
+    // What is there beside `changed`, of which nobody here asks.
+    let set = |ca: &[u8], changed: &str| {
+        let keys = [key("listener", "tls.crt"), key("listener", "tls.key")];
+        let entries = keys.map(|key| (key.clone(), own.get(&key).unwrap().to_vec()));
+        let others = [(key("ca", "ca.crt"), ca.to_vec()), (key("prom", "token"), changed.into())];
+        secrets.set(entries.into_iter().chain(others).collect());
+    };
+    let good = issuer.pem().into_bytes();
+    set(&good, "1");
+    let upstream = |ca: Option<SecretKey>| ClientTls::new(&UpstreamTls { ca }, "a", secrets.clone());
+    let (with, without) = (upstream(Some(key("ca", "ca.crt"))), upstream(None));
+    let server = ServerTls::new(&listener(), secrets.clone());
+    let made = || {
+        let client = |tls: &ClientTls| tls.config(Alpn::Http1).ok().map(|(_, config)| Arc::as_ptr(&config));
+        (client(&with), client(&without), server.config().map(|config| Arc::as_ptr(&config)))
+    };
+    let first = made();
+    assert!(first.0.is_some() && first.2.is_ok());
+    set(&good, "2");
+    assert_eq!(made(), first);
+    let writer = sink.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        for (ca, changed) in [("x", "3"), ("x", "4"), ("y", "4"), ("x", "5")] {
+            set(ca.as_bytes(), changed);
+            assert!(matches!(with.standing(), Standing::Outdated(_)));
+            assert_eq!(made(), first);
+        }
+    });
+    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.matches("TLS goes on as it was").count(), 1, "{text}");
 }
 
 #[test]
