@@ -50,10 +50,31 @@ pub struct Looked {
     next: Option<Instant>,
     /// Looks in a row in which a Secret could not be read.
     failures: u32,
-    /// Secrets that could not be read in the last one, and why.
-    unread: BTreeMap<ObjectName, String>,
+    /// Secrets that could not be read in the last one.
+    unread: BTreeMap<ObjectName, Unread>,
     /// Whether the pods' Secret may be there.
     there: bool,
+}
+
+/// A Secret that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Unread {
+    /// Why not, at the last look.
+    why: String,
+    /// What its policies say of that. What one look finds is over at the next one, often enough, and answers
+    /// may take turns: so it is what has come twice in a row, and at first whatever the second look has found.
+    told: Option<String>,
+}
+
+impl Unread {
+    /// After one more look, where it was so `before`.
+    fn again(before: Option<&Self>, why: String) -> Self {
+        let told = before.and_then(|before| match &before.told {
+            Some(told) if before.why != why => Some(told.clone()),
+            _ => Some(why.clone()),
+        });
+        Self { why, told }
+    }
 }
 
 impl Looked {
@@ -62,10 +83,10 @@ impl Looked {
         self.there = !all(document).is_empty();
     }
 
-    /// Why a Secret could not be read, if it could not.
+    /// Why a Secret cannot be read, where that has been so for more than one look.
     #[must_use]
     pub fn unread(&self, secret: &ObjectName) -> Option<&str> {
-        self.unread.get(secret).map(String::as_str)
+        self.unread.get(secret)?.told.as_deref()
     }
 
     /// How long the next look has to wait.
@@ -128,8 +149,13 @@ pub(super) async fn apply(
     let Found { mut entries, unread } = read(context, &needed).await;
     let keys: Vec<SecretKey> = unread.values().flat_map(|(keys, _)| keys).cloned().collect();
     memory.credentials.needed = needed;
-    memory.credentials.unread = unread.into_iter().map(|(secret, (_, why))| (secret, why)).collect();
-    for (secret, error) in &memory.credentials.unread {
+    let before = std::mem::take(&mut memory.credentials.unread);
+    let unread = unread.into_iter().map(|(secret, (_, why))| {
+        let unread = Unread::again(before.get(&secret), why);
+        (secret, unread)
+    });
+    memory.credentials.unread = unread.collect();
+    for (secret, Unread { why: error, .. }) in &memory.credentials.unread {
         tracing::warn!(cluster = %name, %secret, error, "a Secret that a policy names cannot be read");
     }
     match held(context, &target, &identity.owner().uid, &keys).await {

@@ -189,6 +189,9 @@ async fn pods_keep_what_they_have_of_a_secret_that_cannot_be_read_and_its_policy
         scenario.put("secrets/cert", secret(&json!({"tls.crt": renewed, "tls.key": "Yw=="})));
         tokio::time::advance(LOOK).await;
         run_and_list(&mut scenario).await;
+        assert_eq!(caution(&scenario), "", "{why}: it may be over at the next look");
+        tokio::time::advance(LOOK).await;
+        run_and_list(&mut scenario).await;
         let data = scenario.object("secrets/main-credentials")["data"].clone();
         assert_eq!(data["edge_prom_token"], "YQ==", "{why}");
         assert_eq!(data["edge_cert_tls.crt"], renewed, "{why}");
@@ -196,11 +199,21 @@ async fn pods_keep_what_they_have_of_a_secret_that_cannot_be_read_and_its_policy
             "the operator cannot read the Secret edge/prom, and the pods keep what they have of it: ";
         assert_eq!(caution(&scenario), format!("{expected}{why}"));
     }
+    // Answers that take turns are not told each.
+    for (code, why) in [(500, "etcd is away"), (429, "slow down"), (500, "etcd is away")] {
+        scenario.heals();
+        scenario.fails("GET secrets/prom", code, why);
+        tokio::time::advance(LOOK).await;
+        run_and_list(&mut scenario).await;
+        assert!(caution(&scenario).ends_with(": slow down"), "{}", caution(&scenario));
+    }
     // What cannot be decoded is not shown.
     scenario.heals();
     scenario.put("secrets/prom", secret(&json!({"token": ["c2VjcmV0"]})));
-    tokio::time::advance(LOOK).await;
-    run_and_list(&mut scenario).await;
+    for _ in 0..2 {
+        tokio::time::advance(LOOK).await;
+        run_and_list(&mut scenario).await;
+    }
     assert_eq!(scenario.object("secrets/main-credentials")["data"]["edge_prom_token"], "YQ==");
     assert!(caution(&scenario).ends_with("what the API server answers is no Secret"));
     // Where not even the pods' own can be read, it stays as it is.
