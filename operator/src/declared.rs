@@ -109,7 +109,7 @@ pub struct Saying<S> {
     pub json: Value,
     /// The conditions that were said before.
     pub before: Vec<Condition>,
-    /// Its conditions.
+    /// Its conditions, in the words in which people are told of them.
     pub after: Vec<Condition>,
 }
 

@@ -1,8 +1,8 @@
 //! BackpressurePolicy: its part in the spine of what is declared.
 //!
 //! Its status tells what the pods measure. A condition that turns is written at once, unless it has just
-//! turned several times; numbers seldom, and only where they have changed enough to matter. So a policy at
-//! rest costs the API server nothing, and one whose signals swing not much.
+//! turned several times; numbers and other words seldom, and only where they have changed enough to matter. So
+//! a policy at rest costs the API server nothing, and one whose signals swing not much.
 
 mod findings;
 pub mod measured;
@@ -126,18 +126,24 @@ fn speak(
     let fresh = numbers::of(measured);
     // With the numbers as they were, a condition that differs does so for another reason than a number.
     let still = status(policy, outlook, &before, &before);
-    let conditions = match difference(&before.conditions, &still.conditions) {
-        Difference::None => None,
-        Difference::Words => Some(numbers::MOVED.saturating_sub(stood)),
+    let numbers = numbers::patience(&before, &fresh).map(|patience| patience.saturating_sub(stood));
+    let wait = match difference(&before.conditions, &still.conditions) {
+        Difference::None => numbers,
+        Difference::Words => {
+            let words = numbers::MOVED.saturating_sub(stood);
+            Some(numbers.map_or(words, |numbers| numbers.min(words)))
+        }
+        // Numbers that go with a turn wait with it: they would make it known before its time.
         Difference::Measured => Some(turn_in),
         Difference::More => Some(Duration::ZERO),
     };
-    let numbers = numbers::patience(&before, &fresh).map(|patience| patience.saturating_sub(stood));
-    match [conditions, numbers].into_iter().flatten().min() {
+    match wait {
         None => Speech::Silence,
         Some(Duration::ZERO) => {
+            // People are told in words without numbers: those are others each time, and would make as many
+            // Events of a signal that swings.
+            let after = status(policy, outlook, &before, &BackpressurePolicyStatus::default()).conditions;
             let status = status(policy, outlook, &before, &fresh);
-            let after = status.conditions.clone();
             Speech::Say(Saying { json: json!(status), status, before: before.conditions, after })
         }
         Some(wait) => Speech::Later(wait),
@@ -172,9 +178,10 @@ fn status(
 enum Difference {
     /// Not at all.
     None,
-    /// By the words in which SignalsHealthy and Throttling tell of what the pods measure.
+    /// By the words in which SignalsHealthy and Throttling tell of what the pods measure, or Accepted of what
+    /// one should know besides.
     Words,
-    /// By what these two say.
+    /// By what the first two of these say.
     Measured,
     /// By more than that.
     More,
@@ -184,17 +191,20 @@ fn difference(before: &[Condition], after: &[Condition]) -> Difference {
     if before.len() != after.len() {
         return Difference::More;
     }
-    let moving = [ConditionType::SignalsHealthy, ConditionType::Throttling].map(ConditionType::as_str);
+    let measured = [ConditionType::SignalsHealthy, ConditionType::Throttling].map(ConditionType::as_str);
     let of = |(before, after): (&Condition, &Condition)| {
         let same = before.type_ == after.type_ && before.observed_generation == after.observed_generation;
+        let words = before.status == after.status && before.reason == after.reason;
+        let kind = before.type_.as_str();
+        let measured = measured.contains(&kind);
         if before == after {
             Difference::None
-        } else if !same || !moving.contains(&before.type_.as_str()) {
-            Difference::More
-        } else if before.status == after.status && before.reason == after.reason {
+        } else if same && words && (measured || kind == ConditionType::Accepted.as_str()) {
             Difference::Words
-        } else {
+        } else if same && measured {
             Difference::Measured
+        } else {
+            Difference::More
         }
     };
     before.iter().zip(after).map(of).max().unwrap_or(Difference::None)

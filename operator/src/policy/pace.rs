@@ -1,21 +1,31 @@
 //! How often what pods measure may turn a status. Pure.
 //!
-//! A turn that comes alone is written at once. One that comes on the heels of others waits, so that a signal
-//! that swings costs the API server no more than a bounded number of calls; what holds when the wait is over
-//! is written then.
+//! A turn that comes alone is written at once. One that comes on the heels of others waits, and ever longer
+//! while it goes on, so that a signal that swings costs the API server little, however long; what holds when the
+//! wait is over is written then.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Turns that are written at once after a quiet time.
+use crate::backoff;
+
+/// Turns that are written at once after a calm time.
 pub(super) const BURST: u32 = 4;
 /// How long it takes until one more may be.
 pub(super) const EACH: Duration = Duration::from_secs(5);
+/// The same, when that has been doubled for a while.
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
+/// A time without a turn after which all is as at first; longer than any turn waits.
+pub(super) const CALM: Duration = Duration::from_secs(120);
 
 /// The turns of one status.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
+    /// Turns without a calm time between them.
+    turns: u32,
+    /// When the last one was written.
+    last: Option<Instant>,
     /// Until when time has to pass for the turns that were written.
     owing: Option<Instant>,
 }
@@ -29,7 +39,16 @@ impl Pace {
 
     /// A turn was written.
     pub(super) fn turned(&mut self, now: Instant) {
-        self.owing = Some(self.owing.map_or(now, |owing| owing.max(now)) + EACH);
+        if self.last.is_some_and(|last| now.saturating_duration_since(last) >= CALM) {
+            *self = Self::default();
+        }
+        let cost = match self.turns.checked_sub(BURST - 1) {
+            None | Some(0) => EACH,
+            Some(beyond) => backoff::doubled(EACH, LONGEST, beyond),
+        };
+        self.turns = self.turns.saturating_add(1);
+        self.last = Some(now);
+        self.owing = Some(self.owing.map_or(now, |owing| owing.max(now)) + cost);
     }
 }
 
@@ -39,23 +58,30 @@ mod tests {
     use crate::clock;
 
     #[tokio::test(start_paused = true)]
-    async fn a_few_turns_are_free_and_the_rest_come_one_at_a_time() {
+    async fn a_few_turns_are_free_and_the_rest_come_ever_more_seldom_until_it_is_calm() {
         let (mut pace, mut now) = (Pace::default(), clock::instant());
-        for _ in 0..BURST {
-            assert_eq!(pace.wait(now), Duration::ZERO);
-            pace.turned(now);
+        for _ in 0..3 {
+            for _ in 0..BURST {
+                assert_eq!(pace.wait(now), Duration::ZERO, "calm pays for as many again, and no more");
+                pace.turned(now);
+            }
+            for seconds in [5, 10, 20, 40, 60, 60, 60] {
+                assert_eq!(pace.wait(now), Duration::from_secs(seconds));
+                now += pace.wait(now);
+                assert_eq!(pace.wait(now), Duration::ZERO);
+                pace.turned(now);
+            }
+            now += CALM;
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_that_come_seldom_are_written_at_once() {
+        let (mut pace, mut now) = (Pace::default(), clock::instant());
         for _ in 0..100 {
-            assert_eq!(pace.wait(now), EACH);
-            now += pace.wait(now);
             assert_eq!(pace.wait(now), Duration::ZERO);
             pace.turned(now);
+            now += LONGEST;
         }
-        now += EACH * BURST;
-        for _ in 0..BURST {
-            assert_eq!(pace.wait(now), Duration::ZERO, "quiet times pay for as many again, and no more");
-            pace.turned(now);
-        }
-        assert_eq!(pace.wait(now), EACH);
     }
 }

@@ -15,6 +15,8 @@ use crate::{
     scenario::{Scenario, see},
 };
 
+mod paced;
+
 struct Scene {
     scenario: Scenario,
     object: Value,
@@ -237,44 +239,6 @@ async fn nothing_is_told_twice_because_a_cache_is_late() {
     assert!(scene.run().await.0);
     assert_eq!(scene.times_told("ThrottlingStarted"), 1);
     assert_eq!(scene.times_told("Programmed"), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_signal_that_swings_writes_a_bounded_number_of_statuses_and_the_last_state() {
-    let mut scene = Scene::new();
-    scene.pods(&[report(json!({}))]);
-    assert!(scene.run().await.0);
-    let mut written = 0;
-    let pods = |is_cut| if is_cut { cut(64, "0.64") } else { report(json!({})) };
-    for swing in 0..200 {
-        tokio::time::advance(Duration::from_millis(300)).await;
-        scene.pods(&[pods(swing % 2 == 0)]);
-        if scene.run().await.0 {
-            scene.see();
-            written += 1;
-        }
-    }
-    // For a minute of it: a few at once, and then one in five seconds.
-    assert!((8..=16).contains(&written), "{written}");
-    assert!(scene.times_told("ThrottlingStarted") + scene.times_told("ThrottlingEnded") <= written);
-    // It comes to rest, wherever that is: nobody has to wake the policy once more.
-    for (is_cut, last) in [(false, "False WindowOpen"), (true, "True WindowCut")] {
-        scene.pods(&[pods(is_cut)]);
-        let (wrote, action) = scene.run().await;
-        if scene.condition("Throttling").0 != last {
-            assert!(!wrote && action != Action::await_change(), "{last}");
-            tokio::time::advance(pace::EACH).await;
-            assert_eq!(scene.run().await, (true, Action::await_change()));
-        }
-        assert_eq!(scene.condition("Throttling").0, last);
-        scene.see();
-    }
-    assert_eq!(scene.times_told("ThrottlingStarted"), scene.times_told("ThrottlingEnded") + 1);
-    // What is no swing is not held up by one.
-    scene.pin(Progress::Waiting { reason: Reason::NotServed, message: "why".into() }, None, None);
-    tokio::time::advance(Duration::from_secs(1)).await;
-    assert!(scene.run().await.0);
-    assert_eq!(scene.condition("Programmed").0, "False NotServed");
 }
 
 #[tokio::test(start_paused = true)]
