@@ -69,9 +69,9 @@ struct Unread {
 impl Unread {
     /// After one more look, where it was so `before`.
     fn again(before: Option<&Self>, why: String) -> Self {
-        let told = before.and_then(|before| match &before.told {
-            Some(told) if before.why != why => Some(told.clone()),
-            _ => Some(why.clone()),
+        let told = before.map(|before| match &before.told {
+            Some(told) if before.why != why => told.clone(),
+            _ => why.clone(),
         });
         Self { why, told }
     }
