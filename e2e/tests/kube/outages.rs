@@ -14,6 +14,8 @@ use serde_json::json;
 const AWAY: Duration = Duration::from_secs(60);
 /// How long requests go on after that.
 const AFTER: Duration = Duration::from_secs(25);
+/// How long a kubelet may take to hear of a pod after that, and the pod to be ready.
+const HEARD: Duration = Duration::from_secs(120);
 
 #[tokio::test]
 async fn when_the_leader_is_killed_another_operator_takes_over() {
@@ -88,6 +90,10 @@ async fn while_the_api_server_is_away_requests_go_on_and_then_all_converges() {
             daemon.declares("new", 9).await;
         }
         place.ready("main").await;
+        // The nodes have come back too, before another story needs them: for a new pod the kubelet must be asking
+        // again, and it waits as long as kube-proxy would.
+        place.cluster("main", json!({"replicas": 4})).await;
+        place.condition(("RateLimitCluster", "main"), ("Ready", "True"), HEARD).await;
     })
     .await;
 }
@@ -96,14 +102,16 @@ async fn while_the_api_server_is_away_requests_go_on_and_then_all_converges() {
 ///
 /// The controller manager goes with it, as everywhere: without an API server it loses its lease, ends, and begins
 /// anew. The test cluster's has no lease; it would live on, find that no node has said a word for a minute, and
-/// mark every pod as not ready.
+/// mark every pod as not ready. So does kube-proxy: an API server that ends takes itself out of its Service, and
+/// kube-proxy, which has heard of that, may take more than a minute to ask again (client-go doubles its waits to
+/// 30 s and spreads them to twice as much). For so long no pod would reach an API server that is back.
 struct Away {
     back: bool,
 }
 
 const PART: &str = "e2e/testbed/component";
 /// In the order in which they go; they come back in the other.
-const PARTS: [&str; 2] = ["kube-controller-manager", "kube-apiserver"];
+const PARTS: [&str; 3] = ["kube-proxy", "kube-controller-manager", "kube-apiserver"];
 
 impl Away {
     async fn begin() -> Self {
